@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * node.c - reading nodes, and the writer that the keeper uses.
+ *
+ * The writer gathers up to 496 nodes into one NODES record, whose header has
+ * a fixed length of 8 KiB, so that a node has its locator before the record is
+ * full.  The record goes to two segments at the same offset.
+ */
+#include "meta/node.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "meta/base/bytes.h"
+#include "meta/base/clock.h"
+#include "meta/base/msg.h"
+#include "meta/base/rnd.h"
+#include "meta/nodecache.h"
+#include "meta/nodes_int.h"
+
+/* ---- bytes ------------------------------------------------------------ */
+
+struct id
+node_id(const struct node *n)
+{
+	uint8_t ids[NODE_FANOUT * 16];
+	bool hole = true;
+
+	for (unsigned i = 0; i < NODE_FANOUT; i++) {
+		const uint8_t *e = n->b + i * PLACE_LEN;
+
+		memcpy(ids + i * 16, e, 16);
+		hole = hole && get_be64(e) == 0 && get_be64(e + 8) == 0;
+	}
+	if (hole)
+		return ((struct id){ 0, 0 });
+	return (id_of(ids, sizeof(ids)));
+}
+
+/* ---- reading ---------------------------------------------------------- */
+
+static struct msg_limit damage_limit;
+
+static void
+report(struct place p, uint32_t segment, int rc)
+{
+
+	if (msg_allowed(&damage_limit, 10))
+		msg_err("node at segment %u sector %u: %s (%d)", segment,
+		    loc_off_sectors(p.loc), rc == -EILSEQ ?
+		    "content does not match its id" : "unreadable", rc);
+}
+
+static bool
+is_node_locator(locator loc)
+{
+
+	return ((loc_flags(loc) & LOC_F_NODE) != 0 &&
+	    loc_sectors(loc) == NODE_SECTORS &&
+	    loc_segment(loc) != UINT32_MAX);
+}
+
+static int
+check(const struct node *n, struct place p)
+{
+	struct id id = node_id(n);
+
+	return (id_equal(&id, &p.id) ? 0 : -EILSEQ);
+}
+
+int
+nodes_peek(struct nodes *ns, locator loc, struct node *out)
+{
+
+	return (nodecache_get(ns->cache, loc, out) ? 0 : -EAGAIN);
+}
+
+/* Read one copy: 0 is the one the locator names, 1 its twin. */
+static int
+read_copy(struct nodes *ns, struct place p, unsigned copy, struct node *out)
+{
+	uint32_t number = loc_segment(p.loc) + copy;
+	struct seg *s;
+	int rc;
+
+	if ((rc = segs_get(ns->conf.segs, number, &s)) == 0) {
+		rc = seg_read(s, out->b, NODE_BYTES,
+		    (uint64_t)loc_off_sectors(p.loc) * SECTOR_BYTES);
+		seg_put(s);
+	}
+	if (rc == 0)
+		rc = check(out, p);
+	if (rc != 0)
+		report(p, number, rc);
+	return (rc);
+}
+
+int
+nodes_load(struct nodes *ns, struct place p, unsigned flags, struct node *out)
+{
+	unsigned first = (flags & NODE_FROM_TWIN) != 0;
+	int rc, rc2;
+
+	if (!is_node_locator(p.loc))
+		return (-EILSEQ);
+	if (first == 0 && (nodes_peek(ns, p.loc, out) == 0 ||
+	    nodes_pending(ns, p.loc, out)))
+		return (check(out, p));
+	if ((rc = read_copy(ns, p, first, out)) != 0 &&
+	    (rc2 = read_copy(ns, p, !first, out)) == 0)
+		rc = 0;
+	if (rc == 0) {
+		nodecache_drop(ns->cache, p.loc);
+		nodecache_put(ns->cache, p.loc, out);
+	}
+	return (rc);
+}
+
+/* ---- reading without blocking ----------------------------------------- */
+
+static void load_next(struct node_load *nl);
+
+static void
+load_finish(struct node_load *nl, int rc)
+{
+
+	nl->rc = rc;
+	if (rc == 0) {
+		nodecache_drop(nl->ns->cache, nl->place.loc);
+		nodecache_put(nl->ns->cache, nl->place.loc, &nl->node);
+	}
+	nl->done(nl);
+}
+
+static void
+load_tried(struct node_load *nl, int rc)
+{
+	unsigned twin = ((nl->flags & NODE_FROM_TWIN) != 0) ^ nl->tries;
+
+	if (rc == 0) {
+		load_finish(nl, 0);
+		return;
+	}
+	report(nl->place, loc_segment(nl->place.loc) + twin, rc);
+	if (nl->tries++ == 0) {
+		nl->first_rc = rc;
+		load_next(nl);
+	} else {
+		load_finish(nl, nl->first_rc);
+	}
+}
+
+static void
+load_read_done(struct exec_read *rd)
+{
+	struct node_load *nl = TT_CONTAINER(rd, struct node_load, rd);
+	int rc;
+
+	seg_put(nl->seg);
+	if (rd->res < 0)
+		rc = rd->res;
+	else if (rd->res != (int32_t)NODE_BYTES)
+		rc = -ENODATA;
+	else
+		rc = check(&nl->node, nl->place);
+	load_tried(nl, rc);
+}
+
+static void
+load_open_failed(struct exec_call *c)
+{
+	struct node_load *nl = TT_CONTAINER(c, struct node_load, call);
+
+	load_tried(nl, nl->rc);
+}
+
+static void
+load_next(struct node_load *nl)
+{
+	unsigned twin = ((nl->flags & NODE_FROM_TWIN) != 0) ^ nl->tries;
+	int rc;
+
+	rc = is_node_locator(nl->place.loc) ? segs_get(nl->ns->conf.segs,
+	    loc_segment(nl->place.loc) + twin, &nl->seg) : -EILSEQ;
+	if (rc != 0) {
+		nl->rc = rc;
+		nl->call.fn = load_open_failed;
+		exec_post(nl->ex, &nl->call);
+		return;
+	}
+	nl->iov = (struct iovec){ nl->node.b, NODE_BYTES };
+	nl->rd = (struct exec_read){
+		.fd = seg_fd(nl->seg),
+		.iov = &nl->iov,
+		.n_iov = 1,
+		.off_bytes = (uint64_t)loc_off_sectors(nl->place.loc) *
+		    SECTOR_BYTES,
+		.done = load_read_done,
+	};
+	exec_read(nl->ex, &nl->rd);
+}
+
+void
+nodes_load_async(struct nodes *ns, struct exec *ex, struct place p,
+    unsigned flags, struct node_load *nl)
+{
+
+	nl->ns = ns;
+	nl->ex = ex;
+	nl->place = p;
+	nl->flags = flags;
+	nl->tries = 0;
+	load_next(nl);
+}
+
+/* ---- the two together ------------------------------------------------- */
+
+int
+nodes_new(const struct nodes_conf *conf, struct nodes **out)
+{
+	struct nodes *ns;
+	int rc;
+
+	if ((ns = calloc(1, sizeof(*ns))) == NULL)
+		return (-ENOMEM);
+	ns->conf = *conf;
+	rnd_boot_id(ns->boot_id);
+	if ((rc = nodecache_new(conf->cache_bytes, &ns->cache)) != 0) {
+		free(ns);
+		return (rc);
+	}
+	*out = ns;
+	return (0);
+}
+
+void
+nodes_free(struct nodes *ns)
+{
+
+	if (ns == NULL)
+		return;
+	nodes_reset(ns);
+	free(ns->hdr);
+	free(ns->buf);
+	nodecache_free(ns->cache);
+	free(ns);
+}
+
+uint64_t
+nodes_cached_bytes(const struct nodes *ns)
+{
+
+	return (nodecache_bytes(ns->cache));
+}

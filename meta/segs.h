@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * segs.h - segment files, behind a small table of functions: a directory now,
+ * a pool of a cluster later.
+ *
+ * Layout of a directory store (all made by segs_init):
+ *	lock			held (flock) by the one process that has it open
+ *	seg/XX/NNNNNNNN		segments; hex number, XX its low byte
+ *	spare/			prepared files, allocated and written once
+ *
+ * Every write goes through write(2)-family system calls into the page cache;
+ * nothing is durable before seg_sync.
+ *
+ * Threads: any, unless a function says otherwise.
+ */
+#ifndef META_SEGS_H
+#define META_SEGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct segs;
+struct seg;
+
+/* The backend; segs.c calls nothing else to reach bytes. */
+struct segs_ops {
+	const char *name;
+	int (*lock)(void *be, uint64_t epoch);
+	int (*create)(void *be, uint32_t number, int *out_fd);
+	int (*open)(void *be, uint32_t number, int *out_fd);
+	int (*sync_name)(void *be, uint32_t number);
+	int (*remove)(void *be, uint32_t number);
+	int (*list)(void *be, int (*fn)(void *arg, uint32_t number), void *arg);
+	int (*prepare)(void *be, const bool *stop);
+	unsigned (*prepared)(void *be);
+	void (*close)(void *be);
+};
+
+/* Makes the empty folders in ${dir}; -EEXIST when there is something. */
+int segs_init(const char *dir);
+
+/**
+ * segs_open(dir, segment_bytes, max_open, out):
+ * Errors: -EBUSY another process has the store open, -EROFS/-EACCES not
+ * writable, -errno.  ${max_open} bounds the cached open files.
+ */
+int segs_open(const char *dir, uint32_t segment_bytes, unsigned max_open,
+    struct segs **out);
+void segs_close(struct segs *ss);	/* every seg was put; stops the preparer */
+
+/*
+ * Keep ${n} files prepared by a thread of its own (0 stops it): allocated and
+ * written once with zeroes by O_DIRECT, synced.  A failure to prepare is
+ * logged once and costs only speed.
+ */
+int segs_prepare(struct segs *ss, unsigned n);
+
+/**
+ * segs_create(ss, number, out):
+ * A new segment, exclusively: a prepared file renamed, or a fresh one,
+ * allocated in full (so that ENOSPC comes here and not at a write).
+ * Its bytes are arbitrary until written: recycled files keep old content.
+ * Errors: -EEXIST, -ENOSPC, -errno; nothing is left behind.
+ * Ownership: one reference for the caller.
+ * Crash: the file may be there or not; it counts only by a valid header.
+ */
+int segs_create(struct segs *ss, uint32_t number, struct seg **out);
+
+/* A reference to an existing segment.  -ENOENT, -errno. */
+int segs_get(struct segs *ss, uint32_t number, struct seg **out);
+void seg_put(struct seg *s);
+struct seg *seg_ref(struct seg *s);
+
+uint32_t seg_number(const struct seg *s);
+int seg_fd(const struct seg *s);	/* for exec_read; valid while referenced */
+
+/* All of ${iov}, or -errno (a short write is -ENOSPC or -EIO). */
+int seg_write(struct seg *s, const struct iovec *iov, int n_iov,
+    uint64_t off_bytes);
+
+/* ${len} bytes or -errno; beyond the end of the file is -ENODATA. Blocks. */
+int seg_read(struct seg *s, void *buf, size_t len, uint64_t off_bytes);
+
+/* Only what the page cache holds: bytes read, -EAGAIN, or -errno. */
+ssize_t seg_read_cached(struct seg *s, const struct iovec *iov, int n_iov,
+    uint64_t off_bytes);
+
+/*
+ * fdatasync, and once per segment the sync of its name.  A failure is final:
+ * it is remembered and returned by every later call; never retried.
+ */
+int seg_sync(struct seg *s);
+
+/* Cut off the tail from ${bytes} on; frees its space.  -errno. */
+int seg_cut_tail(struct seg *s, uint64_t bytes);
+
+/* Space that the segments take in the file system, in bytes (blocking). */
+uint64_t segs_used_bytes(struct segs *ss);
+
+/* Unlink; open references stay readable.  Not durable by itself. */
+int segs_remove(struct segs *ss, uint32_t number);
+
+/* Calls ${fn} for each segment in rising order; stops at the first non-0. */
+int segs_list(struct segs *ss, int (*fn)(void *arg, uint32_t number),
+    void *arg);
+
+#endif /* !META_SEGS_H */

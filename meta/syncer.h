@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * syncer.h - makes the log durable: one thread, one round after the other.
+ *
+ * A round takes the current end of the log, syncs every segment that holds
+ * unsynced bytes before it, and wakes everyone who waits for that end or
+ * less; who arrives meanwhile is served by the next round.  It also starts
+ * rounds by itself when much is unsynced, so that a flush never has much
+ * before it, and has the next segment ready before the log needs it.
+ *
+ * A failed sync is never retried: the pages may be gone and marked clean.
+ */
+#ifndef META_SYNCER_H
+#define META_SYNCER_H
+
+#include "meta/log.h"
+
+struct syncer;
+
+/* What the syncer asks the log, on its own thread, without its lock. */
+struct syncer_ops {
+	/* The end now; from here on appends begin on a new page. */
+	void (*end)(void *arg, uint64_t *pos, uint64_t *seq);
+	/* Make the next segment ready if it is not. */
+	void (*ready)(void *arg);
+	/* A sync failed. */
+	void (*failed)(void *arg, int rc);
+};
+
+/* A round starts by itself beyond this many unsynced bytes ... */
+#define SYNCER_KICK_BYTES	(UINT64_C(8) << 20)
+/* ... and acknowledgements wait for a sync beyond this many. */
+#define SYNCER_BOUND_BYTES	(UINT64_C(32) << 20)
+
+/* ${synced_seq}: everything up to it is durable already. */
+int syncer_new(const struct syncer_ops *ops, void *arg, uint64_t synced_seq,
+    struct syncer **out);
+/* A last round, then the thread ends.  Nobody waits any more. */
+void syncer_free(struct syncer *sy);
+
+/* Room to note one more segment; before its first append.  -ENOMEM. */
+int syncer_reserve(struct syncer *sy);
+
+/* Bytes up to ${pos} were appended, the last of them to ${seg}. */
+void syncer_wrote(struct syncer *sy, struct seg *seg, uint64_t pos);
+/* Call ops->ready soon. */
+void syncer_want_ready(struct syncer *sy);
+
+bool syncer_wait(struct syncer *sy, struct log_wait *w);
+int syncer_wait_block(struct syncer *sy, uint64_t pos);
+uint64_t syncer_pace(struct syncer *sy, uint64_t pos);
+/* Fails all who wait now or later. */
+void syncer_fail(struct syncer *sy, int rc);
+void syncer_state(struct syncer *sy, struct log_state *out);
+/* seq up to which everything is durable; cheap. */
+uint64_t syncer_synced_seq(const struct syncer *sy);
+
+#endif /* !META_SYNCER_H */
