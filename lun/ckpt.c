@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ckpt.c - the part of a checkpoint that knows LUNs: fold frozen overlays
+ * into trees, then let readers use the result.
+ *
+ * The overlays of a LUN are folded in the order of their generations; at each
+ * cut of a snapshot in between, the tree so far is the snapshot's.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "lun/lun_int.h"
+
+/* ---- fold ------------------------------------------------------------- */
+
+/* References of all LUNs, so that the tables need no lock while folding. */
+static int
+take_luns(struct lunset *ls)
+{
+	size_t n = 0, i = 0;
+
+	ckpt_drop(ls);
+	lk_lock(&ls->lk);
+	LIST_FOREACH(it, &ls->luns)
+		n++;
+	ls->folding = calloc(n + 1, sizeof(struct lun *));
+	if (ls->folding != NULL) {
+		LIST_FOREACH(it, &ls->luns)
+			ls->folding[i++] = lun_ref(LIST_ENTRY(it, struct lun,
+			    link));
+		ls->n_folding = n;
+	}
+	lk_unlock(&ls->lk);
+	return (ls->folding == NULL ? -ENOMEM : 0);
+}
+
+void
+ckpt_drop(struct lunset *ls)
+{
+
+	for (size_t i = 0; i < ls->n_folding; i++)
+		lun_unref(ls->folding[i]);
+	free(ls->folding);
+	ls->folding = NULL;
+	ls->n_folding = 0;
+}
+
+static bool
+gone_by(uint64_t deleted_seq, uint64_t seq)
+{
+
+	return (deleted_seq != 0 && deleted_seq <= seq);
+}
+
+/*
+ * The next snapshot, by seq, behind ${after} that this checkpoint has to give
+ * a root; a reference.
+ */
+static struct snap *
+next_snap(struct lun *l, uint64_t after, uint64_t gen, uint64_t seq)
+{
+	struct snap *found = NULL;
+
+	lk_lock(&l->lk);
+	LIST_FOREACH(it, &l->snaps) {
+		struct snap *s = LIST_ENTRY(it, struct snap, link);
+
+		if (found == NULL && s->info.seq > after && !s->folded &&
+		    s->gen <= gen && !gone_by(s->deleted_seq, seq))
+			found = snap_ref(s);
+	}
+	lk_unlock(&l->lk);
+	return (found);
+}
+
+static int
+fold_one(struct lunset *ls, struct overlay *o, struct map_root *root)
+{
+	struct change *changes;
+	size_t n;
+	int rc;
+
+	if ((rc = overlay_list(o, &changes, &n)) != 0)
+		return (rc);
+	rc = map_fold(ls->nodes, root, changes, n, root);
+	free(changes);
+	return (rc);
+}
+
+struct folder {
+	struct lun *l;
+	struct checkpoint *cp;
+	uint64_t gen, seq, after;
+	struct map_root root;
+};
+
+/* Roots of the snapshots whose cut is before generation ${before}. */
+static int
+name_snaps(struct folder *f, uint64_t before)
+{
+	struct snap *s;
+	int rc = 0;
+
+	while (rc == 0 &&
+	    (s = next_snap(f->l, f->after, f->gen, f->seq)) != NULL) {
+		if (s->gen >= before) {
+			snap_unref(s);
+			break;
+		}
+		s->new_root = f->root;
+		f->after = s->info.seq;
+		rc = checkpoint_root(f->cp, f->l->info.number, s->info.seq,
+		    f->root.top);
+		snap_unref(s);
+	}
+	return (rc);
+}
+
+static int
+fold_lun(struct lunset *ls, struct lun *l, struct view *v, struct folder *f)
+{
+	int rc = 0;
+
+	f->root = v->root;
+	for (unsigned i = v->n; i-- > 0 && rc == 0; ) {
+		struct overlay *o = v->ov[i];
+
+		if (overlay_gen(o) > f->gen)
+			break;
+		if ((rc = name_snaps(f, overlay_gen(o))) == 0)
+			rc = fold_one(ls, o, &f->root);
+	}
+	if (rc == 0)
+		rc = name_snaps(f, UINT64_MAX);
+	if (rc == 0)
+		rc = checkpoint_root(f->cp, l->info.number, STORE_HEAD,
+		    f->root.top);
+	l->new_root = f->root;
+	return (rc);
+}
+
+/* True when this checkpoint changes anything of the LUN. */
+static bool
+has_work(struct lun *l, const struct view *v, uint64_t gen, uint64_t seq)
+{
+	struct snap *s;
+
+	if (v->n > 0 && overlay_gen(v->ov[v->n - 1]) <= gen)
+		return (true);
+	if ((s = next_snap(l, 0, gen, seq)) == NULL)
+		return (false);
+	snap_unref(s);
+	return (true);
+}
+
+int
+ckpt_fold(void *arg, uint64_t gen, uint64_t seq, struct checkpoint *cp)
+{
+	struct lunset *ls = arg;
+	int rc;
+
+	if ((rc = take_luns(ls)) != 0)
+		return (rc);
+	ls->fold_seq = seq;
+	for (size_t i = 0; i < ls->n_folding && rc == 0; i++) {
+		struct lun *l = ls->folding[i];
+		struct folder f = { .l = l, .cp = cp, .gen = gen, .seq = seq };
+		struct view *v;
+		bool gone;
+
+		lk_lock(&l->lk);
+		v = view_ref(l->cur);
+		gone = gone_by(l->deleted_seq, seq);
+		lk_unlock(&l->lk);
+		l->new_root = v->root;
+		if (!gone && has_work(l, v, gen, seq))
+			rc = fold_lun(ls, l, v, &f);
+		view_unref(v);
+	}
+	return (rc);
+}
+
+/* ---- publish ---------------------------------------------------------- */
+
+/*
+ * A view without what was folded.  Memory for it is small, and there is no
+ * way back here: the commit is durable.  Without memory the old view stays:
+ * it says the same, and the next checkpoint folds it again.
+ */
+static struct view *
+slim(const struct view *v, struct map_root root, uint64_t gen, uint64_t to)
+{
+
+	return (view_slice(v, root, gen + 1, to));
+}
+
+static void
+swap(struct view **at, struct view *nv, struct view **old)
+{
+
+	*old = NULL;
+	if (nv != NULL) {
+		*old = *at;
+		*at = nv;
+	}
+}
+
+static void
+publish_snap(struct lun *l, struct snap *s, const struct view *cur,
+    uint64_t gen)
+{
+	struct view *nv = NULL, *old;
+
+	if (s->gen <= gen) {
+		/* Without memory its old view stays, which is as good. */
+		if (!s->folded)
+			nv = view_new(s->new_root, NULL, 0);
+		s->folded = true;
+	} else if (s->view != NULL) {
+		/* Newer than the cut: the same content over the new root. */
+		nv = slim(cur, l->new_root, gen, s->gen);
+	}
+	swap(&s->view, nv, &old);
+	view_unref(old);
+}
+
+static void
+publish_lun(struct lunset *ls, struct lun *l, uint64_t gen)
+{
+	struct view *nv, *old;
+
+	lk_lock(&l->lk);
+	LIST_FOREACH_SAFE(it, nx, &l->snaps) {
+		struct snap *s = LIST_ENTRY(it, struct snap, link);
+
+		if (gone_by(s->deleted_seq, ls->fold_seq)) {
+			list_del(it);
+			snap_unref(s);
+		} else {
+			publish_snap(l, s, l->cur, gen);
+		}
+	}
+	nv = slim(l->cur, l->new_root, gen, UINT64_MAX);
+	swap(&l->cur, nv, &old);
+	lk_unlock(&l->lk);
+	l->base_seq = ls->fold_seq;
+	view_unref(old);
+}
+
+void
+ckpt_publish(void *arg, uint64_t gen)
+{
+	struct lunset *ls = arg;
+
+	for (size_t i = 0; i < ls->n_folding; i++) {
+		struct lun *l = ls->folding[i];
+		bool gone;
+
+		lk_lock(&l->lk);
+		gone = gone_by(l->deleted_seq, ls->fold_seq);
+		lk_unlock(&l->lk);
+		if (gone)
+			table_forget(ls, l);
+		else
+			publish_lun(ls, l, gen);
+	}
+	ckpt_drop(ls);
+	(void)pressure_measure(ls);
+}

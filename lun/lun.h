@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lun.h - the LUNs of a store: create, list, snapshot, expose, delete, and
+ * the block API by which a front end reads and writes them.
+ *
+ * Two kinds of calls:
+ * - management (lunset_*): blocking, for the admin thread and for tools; one
+ *   change at a time, durable when it returns;
+ * - block I/O (lun_submit): asynchronous with completions, on the executor of
+ *   a worker; never blocks.
+ *
+ * Knows no SCSI, no iSCSI and no configuration.
+ */
+#ifndef LUN_LUN_H
+#define LUN_LUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "meta/base/exec.h"
+
+struct lunset;
+struct lun_dev;
+struct lun_worker;
+
+#define LUN_NAME_MAX	63	/* [a-z0-9][a-z0-9.-]{0,62} */
+#define LUN_SIZE_MAX	(UINT64_C(64) << 40)
+#define LUN_HEAD	UINT64_MAX	/* "no snapshot": the LUN itself */
+#define LUN_USER_MAX	200
+#define LUN_SECRET_MAX	512	/* sealed bytes */
+
+/* Name of a LUN or a snapshot: well formed, and no word of the WHEN grammar
+ * ("last", "last-3", "yesterday", "now", "today"; a snapshot only). */
+bool lun_name_ok(const char *name);
+bool lun_snap_name_ok(const char *name);
+
+/* ---- opening ---------------------------------------------------------- */
+
+struct lunset_conf {
+	const char *store;		/* directory */
+	uint64_t memory_bytes;		/* budget; 0 = 512 MiB */
+	uint32_t segment_bytes;		/* lunset_init only; 0 = default */
+	unsigned prepared;		/* segments kept prepared */
+	uint64_t checkpoint_bytes;	/* 0 = default: log bytes between two */
+	uint64_t checkpoint_ms;		/* 0 = default: time between two */
+};
+
+/*
+ * Make a new store in a directory that is empty or does not exist.
+ * Errors: -EEXIST it is one already, -ENOTEMPTY, -errno; logged.
+ * Durable: when it has returned 0.  Crash before: no store (no superblock).
+ */
+int lunset_init(const struct lunset_conf *conf);
+
+/*
+ * Open and recover: afterwards everything acknowledged before is there and
+ * durable.  Starts the threads of the engine.
+ * Errors: -ENOENT not a store, -EBUSY open elsewhere, -EROFS/-EACCES not
+ * writable, -EUCLEAN/-EILSEQ damaged, -EPROTONOSUPPORT newer format; logged
+ * with what to do.
+ */
+int lunset_open(const struct lunset_conf *conf, struct lunset **out);
+
+/* Every lun_dev and lun_worker is closed.  Checkpoints.  Frees always; the
+ * result tells whether the checkpoint succeeded (nothing is lost if not). */
+int lunset_close(struct lunset *ls);
+
+/* The same without the checkpoint: the next opening replays the log, as it
+ * does when the process was killed. */
+void lunset_abandon(struct lunset *ls);
+
+/* ---- LUNs ------------------------------------------------------------- */
+
+/* What makes a disk recognisable; random, never derived, never changed. */
+struct lun_identity {
+	uint8_t uuid[16];
+	uint8_t naa[8];			/* NAA 3h, locally assigned */
+	char serial[33];		/* 16..32 letters and digits */
+};
+
+struct lun_info {
+	uint64_t number;		/* never used twice */
+	char name[LUN_NAME_MAX + 1];
+	uint64_t size_bytes;
+	uint32_t block_bytes, sector_bytes;
+	struct lun_identity identity;
+	uint64_t created_ns;
+	bool open;			/* without CHAP from anywhere */
+	unsigned n_snaps, n_exposures;
+};
+
+struct lun_user {
+	bool mutual;			/* the target's own name and secret */
+	char user[LUN_USER_MAX + 1];
+	uint8_t secret[LUN_SECRET_MAX];	/* sealed by the caller */
+	size_t secret_len;
+};
+
+struct lun_params {
+	const char *name;
+	uint64_t size_bytes;		/* a multiple of block_bytes */
+	uint32_t block_bytes;		/* power of two, 4..64 KiB */
+	uint32_t sector_bytes;		/* 512 or 4096 */
+	bool open;
+	const struct lun_user *users;	/* stored in the same change */
+	size_t n_users;
+};
+
+/* Errors: -EEXIST, -EINVAL (name, size, block, sector), -ENOSPC, -EIO,
+ * -EROFS the store stopped after an error. */
+int lunset_create(struct lunset *ls, const struct lun_params *p,
+    struct lun_info *out);
+
+/* -ENOENT, -ENOTEMPTY it has snapshots (without ${with_snaps}), -EBUSY a
+ * lun_dev of it or of one of its snapshots is open. */
+int lunset_delete(struct lunset *ls, const char *name, bool with_snaps);
+
+int lunset_find(struct lunset *ls, const char *name, struct lun_info *out);
+
+/* Lists are malloc'ed arrays sorted by name (snapshots: by seq); the caller
+ * frees.  -ENOMEM, -ENOENT. */
+int lunset_list(struct lunset *ls, struct lun_info **out, size_t *out_n);
+int lunset_users(struct lunset *ls, uint64_t lun, struct lun_user **out,
+    size_t *out_n);
+
+/* ---- snapshots and exposures ------------------------------------------ */
+
+struct snap_info {
+	uint64_t lun, seq;		/* seq: the cut, names it for ever */
+	char name[LUN_NAME_MAX + 1];
+	uint64_t time_ns;
+	bool exposed;
+};
+
+/*
+ * Freeze a LUN.  ${name} NULL: named by its time, "20261121-134501.123456".
+ * Contains every write acknowledged before the call.  Durable on return.
+ * Errors: -ENOENT, -EEXIST, -EINVAL, -ENOSPC, -EIO, -EROFS.
+ */
+int lunset_snapshot(struct lunset *ls, const char *lun, const char *name,
+    struct snap_info *out);
+/* -ENOENT, -EBUSY exposed. */
+int lunset_snap_delete(struct lunset *ls, const char *lun, const char *name);
+int lunset_snaps(struct lunset *ls, const char *lun, struct snap_info **out,
+    size_t *out_n);
+
+struct exposure_info {
+	uint64_t lun, seq;
+	char lun_name[LUN_NAME_MAX + 1];
+	char snap_name[LUN_NAME_MAX + 1];
+	uint64_t size_bytes;
+	uint32_t block_bytes, sector_bytes;
+	struct lun_identity identity;	/* its own */
+	uint64_t created_ns;
+	bool open;			/* as its LUN */
+};
+
+/* Serve a snapshot as a read-only disk; kept over restarts.
+ * -ENOENT, -EEXIST it is exposed already (${*out} is filled in all the same),
+ * -EINVAL; unexpose: -ENOENT, -EBUSY its lun_dev is open. */
+int lunset_expose(struct lunset *ls, const char *lun, const char *snap,
+    struct exposure_info *out);
+int lunset_unexpose(struct lunset *ls, const char *lun, const char *snap);
+int lunset_exposures(struct lunset *ls, struct exposure_info **out,
+    size_t *out_n);
+
+/* ---- state ------------------------------------------------------------ */
+
+struct lunset_status {
+	uint8_t uuid[16];
+	uint64_t epoch;			/* counts the openings */
+	uint64_t seq;			/* last record of the log */
+	uint64_t synced_seq;		/* everything up to it is durable */
+	uint64_t log_bytes;		/* in the log since the last checkpoint */
+	uint64_t checkpoints, checkpoint_ns;	/* count; time of the last, UTC */
+	bool checkpointing;
+	uint64_t overlay_bytes, node_cache_bytes, memory_bytes;
+	uint64_t store_bytes, free_bytes;	/* allocated; in the file system */
+	int failed;			/* 0, or -errno: stopped, read-only */
+	uint64_t medium_errors;
+};
+void lunset_status(struct lunset *ls, struct lunset_status *out);
+
+/* Run a checkpoint now and wait for it. */
+int lunset_checkpoint(struct lunset *ls);
+
+/* ---- block I/O -------------------------------------------------------- */
+
+/*
+ * A worker's share of the engine: pools and the batch of writes gathered in
+ * the current turn.  Create before its loop runs; close when nothing is in
+ * flight on it.
+ */
+int lun_worker_new(struct lunset *ls, struct exec *ex,
+    struct lun_worker **out);
+void lun_worker_free(struct lun_worker *w);
+
+/* Append what was gathered: call at the end of each turn of the loop. */
+void lun_worker_flush(struct lun_worker *w);
+
+/*
+ * The loop promises to call lun_worker_flush at the end of every turn; then
+ * the worker need not post itself a call for it.
+ */
+void lun_worker_hooked(struct lun_worker *w);
+
+/*
+ * Open a LUN (seq LUN_HEAD) or a snapshot (read-only) for I/O; any number of
+ * times, from any thread.  While open it cannot be deleted.  -ENOENT.
+ */
+int lun_dev_open(struct lunset *ls, uint64_t lun, uint64_t seq,
+    struct lun_dev **out);
+void lun_dev_close(struct lun_dev *d);	/* nothing in flight on it */
+uint64_t lun_dev_size_bytes(const struct lun_dev *d);
+uint32_t lun_dev_block_bytes(const struct lun_dev *d);
+bool lun_dev_is_read_only(const struct lun_dev *d);
+
+enum lun_op_kind {
+	LUN_READ,	/* iov <- off, len */
+	LUN_WRITE,	/* iov -> off, len */
+	LUN_ZERO,	/* extents become zeroes (unmap, write zeroes) */
+	LUN_FLUSH,	/* what was acknowledged before is durable after */
+	LUN_COMPARE_WRITE /* iov: 2 x len: compare, then write atomically */
+};
+enum { LUN_F_FUA = 1 };		/* durable before done */
+
+struct lun_extent {
+	uint64_t off_bytes, len_bytes;
+};
+
+/*
+ * One operation; the owner embeds it and keeps it, its iovecs, its extents
+ * and its memory until ${done}, which is called exactly once, on the worker's
+ * executor, never from inside lun_submit.
+ *
+ * Units:   bytes, multiples of the LUN's sector size, inside the disk.
+ * Results: 0; -EINVAL/-ERANGE bad arguments; -EROFS read-only device or a
+ *          store that stopped; -ENOSPC; -EILSEQ or -EIO unreadable at
+ *          ${bad_off_bytes}; -ENOMEM; -ECANCELED dropped by lun_op_cancel;
+ *          LUN_COMPARE_WRITE: -EBADMSG differs, first at ${bad_off_bytes}.
+ * Durable: writes survive the death of the process when done has been called;
+ *          the loss of power after a FLUSH or with LUN_F_FUA.
+ */
+struct lun_op {
+	enum lun_op_kind kind;
+	unsigned flags;
+	struct lun_dev *dev;
+	uint64_t off_bytes, len_bytes;
+	const struct iovec *iov;
+	int n_iov;
+	const struct lun_extent *extents;	/* LUN_ZERO */
+	unsigned n_extents;
+	void (*done)(struct lun_op *);
+	int rc;
+	uint64_t bad_off_bytes;
+	/* private */
+	struct list link;
+	void *priv;
+	_Atomic bool cancelled;
+};
+
+void lun_submit(struct lun_worker *w, struct lun_op *op);
+
+/*
+ * Ask that a write that is not in the log yet never gets there; done comes
+ * all the same, with -ECANCELED or with its result.  On the worker's thread.
+ */
+void lun_op_cancel(struct lun_op *op);
+
+#endif /* !LUN_LUN_H */

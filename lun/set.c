@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * set.c - opening and closing the LUNs of a store, devices, status.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "lun/lun_int.h"
+#include "meta/base/clock.h"
+
+#define MEMORY_DEFAULT (UINT64_C(512) << 20)
+
+static const struct store_ops set_store_ops = {
+	.row = table_row,
+	.replay = replay_record,
+	.fold = ckpt_fold,
+	.publish = ckpt_publish,
+};
+
+int
+lunset_init(const struct lunset_conf *conf)
+{
+
+	return (store_init(conf->store, conf->segment_bytes));
+}
+
+static void
+set_free(struct lunset *ls)
+{
+
+	ckpt_drop(ls);
+	LIST_FOREACH_SAFE(it, nx, &ls->luns) {
+		struct lun *l = LIST_ENTRY(it, struct lun, link);
+
+		TT_ASSERT(l->n_devs == 0);
+		list_del(&l->link);
+		list_del(&l->hash);
+		lun_unref(l);
+	}
+	lk_destroy(&ls->lk);
+	lk_destroy(&ls->admin_lk);
+	free(ls->path);
+	free(ls);
+}
+
+int
+lunset_open(const struct lunset_conf *conf, struct lunset **out)
+{
+	struct store_conf sc = {
+		.path = conf->store,
+		.prepared = conf->prepared,
+		.checkpoint_bytes = conf->checkpoint_bytes,
+		.checkpoint_ms = conf->checkpoint_ms,
+		.ops = &set_store_ops,
+	};
+	struct lunset *ls;
+	int rc;
+
+	if ((ls = calloc(1, sizeof(*ls))) == NULL)
+		return (-ENOMEM);
+	ls->memory_bytes = conf->memory_bytes == 0 ? MEMORY_DEFAULT :
+	    conf->memory_bytes;
+	ls->next_lun = 1;
+	ls->replay_gen = 1;
+	lk_init(&ls->admin_lk, LK_ADMIN);
+	lk_init(&ls->lk, LK_LUNSET);
+	list_init(&ls->luns);
+	for (unsigned i = 0; i < LUN_HASH; i++)
+		list_init(&ls->hash[i]);
+	if ((ls->path = strdup(conf->store)) == NULL) {
+		rc = -ENOMEM;
+		goto out_free;
+	}
+	sc.arg = ls;
+	sc.node_cache_bytes = ls->memory_bytes / 2;
+	if ((rc = store_open(&sc, &ls->store)) != 0)
+		goto out_free;
+	ls->log = store_log(ls->store);
+	ls->nodes = store_nodes(ls->store);
+	ls->segs = store_segs(ls->store);
+	if ((rc = table_check(ls)) != 0 || (rc = store_start(ls->store)) != 0)
+		goto out_close;
+	*out = ls;
+	return (0);
+
+out_close:
+	(void)store_close(ls->store, false);
+out_free:
+	set_free(ls);
+	return (rc);
+}
+
+int
+lunset_close(struct lunset *ls)
+{
+	int rc;
+
+	rc = store_close(ls->store, true);
+	set_free(ls);
+	return (rc);
+}
+
+void
+lunset_abandon(struct lunset *ls)
+{
+
+	(void)store_close(ls->store, false);
+	set_free(ls);
+}
+
+int
+lunset_checkpoint(struct lunset *ls)
+{
+
+	return (store_checkpoint(ls->store));
+}
+
+/* ---- devices ---------------------------------------------------------- */
+
+int
+lun_dev_open(struct lunset *ls, uint64_t number, uint64_t seq,
+    struct lun_dev **out)
+{
+	struct lun_dev *d = calloc(1, sizeof(*d));
+	struct snap *s = NULL;
+	struct lun *l;
+	int rc = -ENOENT;
+
+	if (d == NULL)
+		return (-ENOMEM);
+	lk_lock(&ls->lk);
+	l = table_by_number(ls, number);
+	if (l != NULL && seq != LUN_HEAD)
+		s = table_snap(l, seq);
+	if (l != NULL && (seq == LUN_HEAD || s != NULL)) {
+		d->lun = lun_ref(l);
+		l->n_devs++;
+		if (s != NULL) {
+			d->snap = snap_ref(s);
+			s->n_devs++;
+		}
+		rc = 0;
+	}
+	lk_unlock(&ls->lk);
+	if (rc == 0)
+		*out = d;
+	else
+		free(d);
+	return (rc);
+}
+
+void
+lun_dev_close(struct lun_dev *d)
+{
+	struct lunset *ls;
+
+	if (d == NULL)
+		return;
+	ls = d->lun->set;
+	lk_lock(&ls->lk);
+	d->lun->n_devs--;
+	if (d->snap != NULL)
+		d->snap->n_devs--;
+	lk_unlock(&ls->lk);
+	snap_unref(d->snap);
+	lun_unref(d->lun);
+	free(d);
+}
+
+uint64_t
+lun_dev_size_bytes(const struct lun_dev *d)
+{
+
+	return (d->lun->info.size_bytes);
+}
+
+uint32_t
+lun_dev_block_bytes(const struct lun_dev *d)
+{
+
+	return (d->lun->info.block_bytes);
+}
+
+bool
+lun_dev_is_read_only(const struct lun_dev *d)
+{
+
+	return (d->snap != NULL);
+}
+
+/* ---- status ----------------------------------------------------------- */
+
+uint64_t
+pressure_measure(struct lunset *ls)
+{
+	uint64_t sum = 0;
+
+	lk_lock(&ls->lk);
+	LIST_FOREACH(it, &ls->luns) {
+		struct lun *l = LIST_ENTRY(it, struct lun, link);
+
+		lk_lock(&l->lk);
+		for (unsigned i = 0; i < l->cur->n; i++)
+			sum += overlay_bytes(l->cur->ov[i]);
+		lk_unlock(&l->lk);
+	}
+	lk_unlock(&ls->lk);
+	atomic_store(&ls->overlay_bytes, sum);
+	atomic_store(&ls->pressure_ms, clock_mono_ms());
+	return (sum);
+}
+
+void
+lunset_status(struct lunset *ls, struct lunset_status *out)
+{
+	struct store_state ss;
+	struct log_state st;
+	struct statvfs vfs;
+
+	memset(out, 0, sizeof(*out));
+	log_state(ls->log, &st);
+	store_state(ls->store, &ss);
+	memcpy(out->uuid, store_uuid(ls->store), 16);
+	out->epoch = store_epoch(ls->store);
+	out->seq = st.seq;
+	out->synced_seq = st.synced_seq;
+	out->log_bytes = ss.log_bytes;
+	out->checkpoints = ss.checkpoints;
+	out->checkpoint_ns = ss.checkpoint_ns;
+	out->checkpointing = ss.checkpointing;
+	out->overlay_bytes = pressure_measure(ls);
+	out->node_cache_bytes = nodes_cached_bytes(ls->nodes);
+	out->memory_bytes = ls->memory_bytes;
+	out->store_bytes = segs_used_bytes(ls->segs);
+	out->failed = st.failed;
+	out->medium_errors = atomic_load(&ls->medium_errors);
+	if (statvfs(ls->path, &vfs) == 0)
+		out->free_bytes = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+}
