@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * limits.h - the limits that VPD page B0h tells and the commands enforce: one
+ * place for both.
+ */
+#ifndef TARGET_SCSI_LIMITS_H
+#define TARGET_SCSI_LIMITS_H
+
+#include <stdint.h>
+
+#include "target/scsi/lu_int.h"
+#include "target/scsi/scsi.h"
+
+#define LIMIT_XFER_OPTIMAL_BYTES	(UINT32_C(1) << 20)
+#define LIMIT_SAME_BYTES		(UINT32_C(32) << 20)
+#define LIMIT_UNMAP_DESCRIPTORS		256
+
+/* The physical block that READ CAPACITY(16) tells. */
+#define LIMIT_PHYSICAL_BYTES		4096
+
+static inline uint32_t
+limit_xfer_lba(const struct scsi_lu *lu)
+{
+
+	return (SCSI_XFER_MAX_BYTES / lu->sector_bytes);
+}
+
+static inline uint32_t
+limit_same_lba(const struct scsi_lu *lu)
+{
+
+	return (LIMIT_SAME_BYTES / lu->sector_bytes);
+}
+
+#endif /* !TARGET_SCSI_LIMITS_H */
