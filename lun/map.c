@@ -71,6 +71,23 @@ node_read(struct nodes *ns, const struct place *p, unsigned flags,
 	return (nodes_load(ns, *p, flags, out));
 }
 
+/*
+ * For folding: what is copied from here goes into both copies of a new node,
+ * so a locator that is bad in one copy of the old one must not be among it.
+ */
+static int
+node_read_both(struct nodes *ns, const struct place *p, struct node *out)
+{
+	struct id id;
+
+	if (nodes_peek_both(ns, p->loc, out) == 0) {
+		id = node_id(out);
+		if (id_equal(&id, &p->id))
+			return (0);
+	}
+	return (nodes_load(ns, *p, NODE_BOTH, out));
+}
+
 /* ---- folding ----------------------------------------------------------- */
 
 /* How far the walk is: what lies below ${pos} is done. */
@@ -187,7 +204,7 @@ fold_node(struct fold *f, unsigned level, uint64_t base,
 	int rc;
 
 	if (!id_is_hole(&old->id) &&
-	    (rc = node_read(f->ns, old, 0, &was)) != 0) {
+	    (rc = node_read_both(f->ns, old, &was)) != 0) {
 		f->unreadable = true;
 		return (rc);
 	}

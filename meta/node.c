@@ -74,7 +74,14 @@ int
 nodes_peek(struct nodes *ns, locator loc, struct node *out)
 {
 
-	return (nodecache_get(ns->cache, loc, out) ? 0 : -EAGAIN);
+	return (nodecache_get(ns->cache, loc, false, out) ? 0 : -EAGAIN);
+}
+
+int
+nodes_peek_both(struct nodes *ns, locator loc, struct node *out)
+{
+
+	return (nodecache_get(ns->cache, loc, true, out) ? 0 : -EAGAIN);
 }
 
 /* Read one copy: 0 is the one the locator names, 1 its twin. */
@@ -97,24 +104,104 @@ read_copy(struct nodes *ns, struct place p, unsigned copy, struct node *out)
 	return (rc);
 }
 
+static void
+keep(struct nodes *ns, locator loc, bool both, const struct node *n)
+{
+
+	nodecache_drop(ns->cache, loc);
+	nodecache_put(ns->cache, loc, both, n);
+}
+
+/* Does the locator lead to the child?  Reads it. */
+static bool
+leads_to(struct nodes *ns, struct place child)
+{
+	size_t len = (size_t)loc_sectors(child.loc) * SECTOR_BYTES;
+	uint8_t *buf = malloc(len);
+	struct node n;
+	struct seg *s;
+	struct id id;
+	bool ok = false;
+
+	if (buf == NULL || segs_get(ns->conf.segs, loc_segment(child.loc),
+	    &s) != 0) {
+		free(buf);
+		return (false);
+	}
+	if (seg_read(s, buf, len, (uint64_t)loc_off_sectors(child.loc) *
+	    SECTOR_BYTES) == 0) {
+		if (is_node_locator(child.loc)) {
+			memcpy(n.b, buf, NODE_BYTES);
+			id = node_id(&n);
+		} else {
+			id = id_of(buf, len);
+		}
+		ok = id_equal(&id, &child.id);
+	}
+	seg_put(s);
+	free(buf);
+	return (ok);
+}
+
+/* The ids are the same in both; where locators differ, one is damaged. */
+static void
+reconcile(struct nodes *ns, struct place p, struct node *n,
+    const struct node *twin)
+{
+
+	for (unsigned i = 0; i < NODE_FANOUT; i++) {
+		struct place a = node_child(n, i), b = node_child(twin, i);
+
+		if (a.loc != b.loc && !leads_to(ns, a) && leads_to(ns, b))
+			node_set_child(n, i, b);
+	}
+	if (msg_allowed(&damage_limit, 10))
+		msg_err("node at segment %u sector %u: its two copies differ; "
+		    "the right one was used", loc_segment(p.loc),
+		    loc_off_sectors(p.loc));
+}
+
+static int
+load_both(struct nodes *ns, struct place p, struct node *out)
+{
+	struct node twin;
+	int rc, rc2;
+
+	rc = read_copy(ns, p, 0, out);
+	rc2 = read_copy(ns, p, 1, &twin);
+	if (rc == 0 && rc2 == 0) {
+		if (memcmp(out, &twin, sizeof(twin)) != 0)
+			reconcile(ns, p, out, &twin);
+		keep(ns, p.loc, true, out);
+		return (0);
+	}
+	if (rc2 == 0)
+		*out = twin;
+	rc = rc2 == 0 ? 0 : rc;
+	if (rc == 0)
+		keep(ns, p.loc, false, out);
+	return (rc);
+}
+
 int
 nodes_load(struct nodes *ns, struct place p, unsigned flags, struct node *out)
 {
 	unsigned first = (flags & NODE_FROM_TWIN) != 0;
-	int rc, rc2;
+	bool both = (flags & NODE_BOTH) != 0;
+	int rc;
 
 	if (!is_node_locator(p.loc))
 		return (-EILSEQ);
-	if (first == 0 && (nodes_peek(ns, p.loc, out) == 0 ||
-	    nodes_pending(ns, p.loc, out)))
-		return (check(out, p));
+	if (first == 0 && (nodecache_get(ns->cache, p.loc, both, out) ||
+	    nodes_pending(ns, p.loc, out)) && check(out, p) == 0)
+		return (0);
+	if (both)
+		return (load_both(ns, p, out));
 	if ((rc = read_copy(ns, p, first, out)) != 0 &&
-	    (rc2 = read_copy(ns, p, !first, out)) == 0)
+	    read_copy(ns, p, !first, out) == 0)
 		rc = 0;
-	if (rc == 0) {
-		nodecache_drop(ns->cache, p.loc);
-		nodecache_put(ns->cache, p.loc, out);
-	}
+	if (rc == 0)
+		keep(ns, p.loc, false, out);
 	return (rc);
 }
 
@@ -127,10 +214,8 @@ load_finish(struct node_load *nl, int rc)
 {
 
 	nl->rc = rc;
-	if (rc == 0) {
-		nodecache_drop(nl->ns->cache, nl->place.loc);
-		nodecache_put(nl->ns->cache, nl->place.loc, &nl->node);
-	}
+	if (rc == 0)
+		keep(nl->ns, nl->place.loc, false, &nl->node);
 	nl->done(nl);
 }
 

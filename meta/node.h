@@ -72,7 +72,17 @@ uint64_t nodes_cached_bytes(const struct nodes *ns);
  */
 int nodes_peek(struct nodes *ns, locator loc, struct node *out);
 
-enum { NODE_FROM_TWIN = 1 };	/* not from the cache: from the twin first */
+/* The same, only when both copies are known to be equal. */
+int nodes_peek_both(struct nodes *ns, locator loc, struct node *out);
+
+enum {
+	NODE_FROM_TWIN = 1,	/* not from the cache: from the twin first */
+	/*
+	 * Read both copies; where they differ, for each child take the locator
+	 * that leads to it.  For who writes what he read into a new node.
+	 */
+	NODE_BOTH = 2
+};
 
 /**
  * nodes_load(ns, p, flags, out):

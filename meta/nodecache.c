@@ -15,6 +15,7 @@ struct entry {
 	locator loc;
 	uint32_t next;			/* in the bucket, index + 1 */
 	bool used;			/* since the hand passed */
+	bool both;			/* the two copies are equal */
 	struct node node;
 };
 
@@ -119,13 +120,15 @@ find_locked(struct shard *s, locator loc)
 }
 
 bool
-nodecache_get(struct nodecache *c, locator loc, struct node *out)
+nodecache_get(struct nodecache *c, locator loc, bool both, struct node *out)
 {
 	struct shard *s = shard_of(c, loc);
 	struct entry *e;
 
 	lk_lock(&s->lk);
-	if ((e = find_locked(s, loc)) != NULL) {
+	if ((e = find_locked(s, loc)) != NULL && both && !e->both)
+		e = NULL;
+	if (e != NULL) {
 		e->used = true;
 		memcpy(out, &e->node, sizeof(*out));
 	}
@@ -172,7 +175,8 @@ victim_locked(struct nodecache *c, struct shard *s, uint32_t *index)
 }
 
 void
-nodecache_put(struct nodecache *c, locator loc, const struct node *n)
+nodecache_put(struct nodecache *c, locator loc, bool both,
+    const struct node *n)
 {
 	struct shard *s = shard_of(c, loc);
 	struct entry *e;
@@ -184,6 +188,7 @@ nodecache_put(struct nodecache *c, locator loc, const struct node *n)
 		bucket = bucket_of(s, loc);
 		e->loc = loc;
 		e->used = false;
+		e->both = both;
 		memcpy(&e->node, n, sizeof(*n));
 		e->next = *bucket;
 		*bucket = index + 1;

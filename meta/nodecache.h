@@ -15,9 +15,12 @@ struct nodecache;
 
 int nodecache_new(uint64_t budget_bytes, struct nodecache **out);
 void nodecache_free(struct nodecache *c);
-bool nodecache_get(struct nodecache *c, locator loc, struct node *out);
+/* With ${both}: only a node whose two copies are known to be equal. */
+bool nodecache_get(struct nodecache *c, locator loc, bool both,
+    struct node *out);
 /* Keeping it is a favour: without memory it is simply not kept. */
-void nodecache_put(struct nodecache *c, locator loc, const struct node *n);
+void nodecache_put(struct nodecache *c, locator loc, bool both,
+    const struct node *n);
 void nodecache_drop(struct nodecache *c, locator loc);
 uint64_t nodecache_bytes(const struct nodecache *c);
 

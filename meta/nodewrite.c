@@ -142,7 +142,7 @@ nodes_put(struct nodes *ns, const struct node *n, struct place *out)
 	put_be64(ns->hdr + REC_FIXED_BYTES + ns->n * 16, p.id.hi);
 	put_be64(ns->hdr + REC_FIXED_BYTES + ns->n * 16 + 8, p.id.lo);
 	ns->n++;
-	nodecache_put(ns->cache, p.loc, n);
+	nodecache_put(ns->cache, p.loc, true, n);
 	*out = p;
 	return (0);
 }

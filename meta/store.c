@@ -66,6 +66,20 @@ init_catalog(const char *path)
 	return (rc);
 }
 
+/* The name of the store itself. */
+static int
+sync_parent(int fd)
+{
+	int up = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
+
+	if (up < 0)
+		return (-errno);
+	if (fsync(up) != 0)
+		rc = -errno;
+	(void)close(up);
+	return (rc);
+}
+
 int
 store_init(const char *path, uint32_t segment_bytes)
 {
@@ -96,6 +110,8 @@ store_init(const char *path, uint32_t segment_bytes)
 	if ((rc = catalog_path(cat, sizeof(cat), path)) == 0 &&
 	    (rc = segs_init(path)) == 0 && (rc = init_catalog(cat)) == 0)
 		rc = super_create(fd, &s);
+	if (rc == 0)
+		rc = sync_parent(fd);
 	(void)close(fd);
 	if (rc == -EEXIST)
 		msg_err("store %s: there is one already", path);

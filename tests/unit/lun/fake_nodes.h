@@ -142,6 +142,13 @@ nodes_peek(struct nodes *ns, locator loc, struct node *out)
 }
 
 int
+nodes_peek_both(struct nodes *ns, locator loc, struct node *out)
+{
+
+	return (nodes_peek(ns, loc, out));
+}
+
+int
 nodes_load(struct nodes *ns, struct place p, unsigned flags, struct node *out)
 {
 	const unsigned first = (flags & NODE_FROM_TWIN) != 0;
