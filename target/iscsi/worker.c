@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * worker.c - the node (one per daemon) and its workers (one per loop), and how
+ * a worker ends its connections.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "target/iscsi/conn_int.h"
+
+static void
+fill_defaults(struct iscsi_env *e)
+{
+
+	if (e->depth == 0)
+		e->depth = 128;
+	if (e->chap_algs == 0)
+		e->chap_algs = ISCSI_CHAP_MD5 | ISCSI_CHAP_SHA1 |
+		    ISCSI_CHAP_SHA256 | ISCSI_CHAP_SHA3_256;
+	if (e->login_ms == 0)
+		e->login_ms = 15000;
+	if (e->max_out_bytes == 0 || e->max_out_bytes > BUF_BYTES_MAX)
+		e->max_out_bytes = BUF_BYTES_MAX;
+	if (e->pool_bytes == 0)
+		e->pool_bytes = (size_t)64 << 20;
+}
+
+int
+iscsi_node_new(const struct iscsi_env *env, struct iscsi_node **out)
+{
+	struct iscsi_node *n;
+
+	if ((n = calloc(1, sizeof(*n))) == NULL)
+		return (-ENOMEM);
+	n->env = *env;
+	fill_defaults(&n->env);
+	lk_init(&n->lk, LK_SESSIONS);
+	list_init(&n->sessions);
+	*out = n;
+	return (0);
+}
+
+void
+iscsi_node_free(struct iscsi_node *n)
+{
+
+	if (n == NULL)
+		return;
+	TT_ASSERT(list_empty(&n->sessions));
+	lk_destroy(&n->lk);
+	free(n);
+}
+
+static void
+on_idle(struct exec_call *call)
+{
+	struct iscsi_worker *w = TT_CONTAINER(call, struct iscsi_worker,
+	    idle_call);
+
+	w->idle(w->idle_arg);
+}
+
+int
+iscsi_worker_new(struct iscsi_node *n, struct loop *l,
+    struct iscsi_worker **out)
+{
+	struct iscsi_worker *w;
+
+	if ((w = calloc(1, sizeof(*w))) == NULL)
+		return (-ENOMEM);
+	w->node = n;
+	w->loop = l;
+	w->exec = loop_exec(l);
+	w->idle_call.fn = on_idle;
+	list_init(&w->conns);
+	list_init(&w->tasks);
+	list_init(&w->pdus);
+	buf_pool_init(&w->pool, n->env.pool_bytes);
+	*out = w;
+	return (0);
+}
+
+void
+iscsi_worker_free(struct iscsi_worker *w)
+{
+
+	if (w == NULL)
+		return;
+	TT_ASSERT(list_empty(&w->conns));
+	task_idle_free(w);
+	tx_idle_free(w);
+	buf_pool_drain(&w->pool);
+	free(w);
+}
+
+/* Tell, once, that the last connection of a stopping worker is gone. */
+void
+worker_idle_check(struct iscsi_worker *w)
+{
+
+	if (!w->stopping || !list_empty(&w->conns) || w->idle == NULL ||
+	    w->idle_posted)
+		return;
+	w->idle_posted = true;
+	exec_post(w->exec, &w->idle_call);
+}
+
+/*
+ * Commands whose data is not all here were never acknowledged and are
+ * dropped; the SCSI side finishes the others, and their answers are sent.
+ */
+static void
+leave(struct iscsi_conn *c)
+{
+
+	if (c->st == CS_LOGIN || c->st == CS_CLAIM) {
+		conn_kill(c);
+		return;
+	}
+	if (c->st != CS_FULL)
+		return;
+	c->st = CS_LEAVE;
+	LIST_FOREACH_SAFE(it, nx, &c->tasks) {
+		struct iscsi_task *t = LIST_ENTRY(it, struct iscsi_task, link);
+
+		if (t->st == TS_COLLECT)
+			task_end(t);
+	}
+	conn_leave_check(c);
+}
+
+void
+iscsi_worker_stop(struct iscsi_worker *w, bool force,
+    void (*idle)(void *arg), void *arg)
+{
+
+	if (!w->stopping) {
+		w->stopping = true;
+		w->idle = idle;
+		w->idle_arg = arg;
+	}
+	/* Closing is never finished from inside these calls. */
+	LIST_FOREACH_SAFE(it, nx, &w->conns) {
+		struct iscsi_conn *c = LIST_ENTRY(it, struct iscsi_conn, link);
+
+		if (force)
+			conn_kill(c);
+		else
+			leave(c);
+	}
+	worker_idle_check(w);
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_login_chap.c - CHAP inside the login phase: both directions, every
+ * algorithm and form, and every way to fail.
+ */
+#include "target/iscsi/login.h"
+
+#include "tests/unit/iscsi/login_util.h"
+
+/*
+ * One CHAP exchange.  ${form}: 'x' hexadecimal, 'b' base64.  ${secret} is what
+ * the initiator believes; ${mutual}: NULL, or its CHAP_I and CHAP_C pairs.
+ */
+static enum login_next
+chap_exchange(const char *algs, const char *user, const char *secret,
+    char form, const char *mutual)
+{
+	struct iscsi_secret s;
+	const struct chap_alg *a;
+	uint8_t chal[64], resp[CHAP_HASH_MAX];
+	char hex[CHAP_TEXT_CAP], pairs[4096], b64[64];
+	size_t len;
+
+	(void)send_pairs(SEC, CHAP " AuthMethod=CHAP,None");
+	CU_ASSERT_ANSWER("AuthMethod", "CHAP");
+	(void)snprintf(pairs, sizeof(pairs), "CHAP_A=%s", algs);
+	if (send_pairs(SEC, pairs) != LOGIN_MORE)
+		return (LOGIN_REFUSED);
+	a = chap_choose(answer("CHAP_A"), 0xf);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(a);
+	CU_ASSERT_EQUAL(chap_binary(answer("CHAP_C"), chal, sizeof(chal),
+	    &len), 0);
+	CU_ASSERT_EQUAL(len, chap_alg_bytes(a));
+	fake_set_secret(&s, secret);
+	CU_ASSERT_EQUAL(chap_response(a, (uint8_t)atoi(answer("CHAP_I")), &s,
+	    chal, len, resp), 0);
+	(void)chap_hex(hex, resp, chap_alg_bytes(a));
+	if (form == 'b') {
+		static const char d[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		    "abcdefghijklmnopqrstuvwxyz0123456789+/";
+		size_t n = chap_alg_bytes(a), o = 0;
+
+		for (size_t i = 0; i < n; i += 3) {
+			uint32_t v = (uint32_t)resp[i] << 16 |
+			    (i + 1 < n ? (uint32_t)resp[i + 1] << 8 : 0) |
+			    (i + 2 < n ? resp[i + 2] : 0);
+
+			b64[o++] = d[v >> 18];
+			b64[o++] = d[v >> 12 & 63];
+			b64[o++] = i + 1 < n ? d[v >> 6 & 63] : '=';
+			b64[o++] = i + 2 < n ? d[v & 63] : '=';
+		}
+		b64[o] = '\0';
+	}
+	(void)snprintf(pairs, sizeof(pairs), "CHAP_N=%s CHAP_R=%s%s %s", user,
+	    form == 'b' ? "0b" : "", form == 'b' ? b64 : hex,
+	    mutual == NULL ? "" : mutual);
+	return (send_pairs(TO_OPER, pairs));
+}
+
+static void
+test_chap(void)
+{
+	static const char *const algs[] = { "5", "6", "7", "8", "8,7,6,5" };
+
+	for (size_t i = 0; i < sizeof(algs) / sizeof(algs[0]); i++)
+		for (int b = 0; b < 2; b++) {
+			begin();
+			CU_ASSERT_EQUAL(chap_exchange(algs[i], "joe",
+			    "joes secret 1", b ? 'b' : 'x', NULL), LOGIN_MORE);
+			CU_ASSERT_EQUAL(l->rsp_flags, 0x81);
+			CU_ASSERT_TRUE(l->authenticated);
+			CU_ASSERT_STRING_EQUAL(l->user, "joe");
+			CU_ASSERT_EQUAL(l->reply.len, 0);
+			CU_ASSERT_EQUAL(send_pairs(TO_FULL, ""), LOGIN_DONE);
+			end();
+		}
+}
+
+static void
+test_chap_mutual(void)
+{
+	static const char *const algs[] = { "5", "6", "7", "8" };
+	struct iscsi_secret s;
+	uint8_t want[CHAP_HASH_MAX];
+	char hex[CHAP_TEXT_CAP];
+
+	for (size_t i = 0; i < 4; i++) {
+		const struct chap_alg *a = chap_choose(algs[i], 0xf);
+
+		begin();
+		CU_ASSERT_EQUAL(chap_exchange(algs[i], "joe", "joes secret 1",
+		    'x', "CHAP_I=200 CHAP_C=0x0102030405060708"), LOGIN_MORE);
+		CU_ASSERT_ANSWER("CHAP_N", "the-target");
+		fake_set_secret(&s, "our secret 22");
+		CU_ASSERT_EQUAL(chap_response(a, 200, &s,
+		    (const uint8_t *)"\1\2\3\4\5\6\7\10", 8, want), 0);
+		CU_ASSERT_ANSWER("CHAP_R", chap_hex(hex, want,
+		    chap_alg_bytes(a)));
+		CU_ASSERT_EQUAL(l->rsp_flags, 0x81);
+		end();
+	}
+}
+
+static void
+chap_refused(const char *algs, const char *user, const char *secret,
+    const char *mutual, enum iscsi_refusal why)
+{
+
+	begin();
+	CU_ASSERT_EQUAL(chap_exchange(algs, user, secret, 'x', mutual),
+	    LOGIN_REFUSED);
+	CU_ASSERT_EQUAL(l->status, LOGIN_AUTH_FAILURE);
+	CU_ASSERT_EQUAL(l->why, why);
+	CU_ASSERT_FALSE(l->authenticated);
+	CU_ASSERT_EQUAL(l->reply.len, 0);
+	end();
+}
+
+static void
+test_chap_refused(void)
+{
+
+	chap_refused("5", "joe", "joes secret 2", NULL, ISCSI_REFUSED_SECRET);
+	chap_refused("5", "joe", "", NULL, ISCSI_REFUSED_SECRET);
+	chap_refused("7", "nobody", "joes secret 1", NULL,
+	    ISCSI_REFUSED_USER);
+	chap_refused("7", "", "joes secret 1", NULL, ISCSI_REFUSED_USER);
+	chap_refused("9", "joe", "joes secret 1", NULL,
+	    ISCSI_REFUSED_NO_ALGORITHM);
+	/* Mutual: half of it, bad numbers, equal secrets. */
+	chap_refused("5", "joe", "joes secret 1", "CHAP_I=1",
+	    ISCSI_REFUSED_MUTUAL);
+	chap_refused("5", "joe", "joes secret 1", "CHAP_C=0x00",
+	    ISCSI_REFUSED_MUTUAL);
+	chap_refused("5", "joe", "joes secret 1", "CHAP_I=256 CHAP_C=0x00",
+	    ISCSI_REFUSED_MUTUAL);
+	chap_refused("5", "joe", "joes secret 1", "CHAP_I=1 CHAP_C=zz",
+	    ISCSI_REFUSED_MUTUAL);
+	chap_refused("5", "eve", "equal secret!", "CHAP_I=1 CHAP_C=0x00",
+	    ISCSI_REFUSED_MUTUAL);
+	/* The algorithms the configuration leaves. */
+	begin();
+	{
+		struct iscsi_env e = fake_env;
+
+		e.chap_algs = ISCSI_CHAP_SHA256;
+		l->env = &e;
+		CU_ASSERT_EQUAL(chap_exchange("8,6,5", "joe", "", 'x', NULL),
+		    LOGIN_REFUSED);
+		CU_ASSERT_EQUAL(l->why, ISCSI_REFUSED_NO_ALGORITHM);
+		l->env = &fake_env;
+	}
+	end();
+}
+
+/* Our challenge sent back as the initiator's. */
+static void
+test_chap_reflected(void)
+{
+	struct iscsi_secret s;
+	uint8_t chal[64], resp[CHAP_HASH_MAX];
+	char pairs[512], hex[CHAP_TEXT_CAP], copy[CHAP_TEXT_CAP];
+	const struct chap_alg *a = chap_choose("7", 0xf);
+	size_t len;
+	unsigned id;
+
+	begin();
+	(void)send_pairs(SEC, CHAP " AuthMethod=CHAP");
+	(void)send_pairs(SEC, "CHAP_A=7");
+	id = (unsigned)atoi(answer("CHAP_I"));
+	(void)snprintf(copy, sizeof(copy), "%s", answer("CHAP_C"));
+	(void)chap_binary(copy, chal, sizeof(chal), &len);
+	fake_set_secret(&s, "joes secret 1");
+	(void)chap_response(a, (uint8_t)id, &s, chal, len, resp);
+	(void)snprintf(pairs, sizeof(pairs), "CHAP_N=joe CHAP_R=%s CHAP_I=%u "
+	    "CHAP_C=%s", chap_hex(hex, resp, len), id, copy);
+	CU_ASSERT_EQUAL(send_pairs(TO_OPER, pairs), LOGIN_REFUSED);
+	CU_ASSERT_EQUAL(l->why, ISCSI_REFUSED_MUTUAL);
+	end();
+}
+
+/* Wrong step, missing keys, responses of every kind of length. */
+static void
+test_chap_steps(void)
+{
+	static const char *const step_a[] = { "", "CHAP_N=joe",
+	    "AuthMethod=CHAP", "CHAP_A=5 CHAP_N=joe CHAP_R=0x00" };
+	static const char *const step_r[] = { "", "CHAP_N=joe", "CHAP_R=0x00",
+	    "CHAP_A=5", "CHAP_N=joe CHAP_R=", "CHAP_N=joe CHAP_R=0x",
+	    "CHAP_N=joe CHAP_R=0xzz", "CHAP_N=joe CHAP_R=12",
+	    "CHAP_N=joe CHAP_R=0x00112233445566778899aabbccddeeff",
+	    "CHAP_N=joe CHAP_R=0b====" };
+	char pairs[4096];
+
+	for (size_t i = 0; i < sizeof(step_a) / sizeof(step_a[0]); i++) {
+		begin();
+		(void)send_pairs(SEC, CHAP " AuthMethod=CHAP");
+		CU_ASSERT_EQUAL(send_pairs(SEC, step_a[i]), LOGIN_REFUSED);
+		CU_ASSERT_EQUAL(l->status, LOGIN_AUTH_FAILURE);
+		end();
+	}
+	for (size_t i = 0; i < sizeof(step_r) / sizeof(step_r[0]); i++) {
+		begin();
+		(void)send_pairs(SEC, CHAP " AuthMethod=CHAP");
+		(void)send_pairs(SEC, "CHAP_A=5");
+		CU_ASSERT_EQUAL(send_pairs(SEC, step_r[i]), LOGIN_REFUSED);
+		CU_ASSERT_EQUAL(l->status, LOGIN_AUTH_FAILURE);
+		end();
+	}
+	for (size_t n = 0; n < 3000; n += 7) {
+		begin();
+		(void)send_pairs(SEC, CHAP " AuthMethod=CHAP");
+		(void)send_pairs(SEC, "CHAP_A=5");
+		strcpy(pairs, "CHAP_N=joe CHAP_R=0x");
+		memset(pairs + 20, '1', n);
+		pairs[20 + n] = '\0';
+		CU_ASSERT_EQUAL(send_pairs(SEC, pairs), LOGIN_REFUSED);
+		end();
+	}
+}
+
+/* Two logins, two challenges. */
+static void
+test_chap_fresh(void)
+{
+	char first[CHAP_TEXT_CAP];
+
+	begin();
+	(void)send_pairs(SEC, CHAP " AuthMethod=CHAP");
+	(void)send_pairs(SEC, "CHAP_A=7");
+	(void)snprintf(first, sizeof(first), "%s", answer("CHAP_C"));
+	end();
+	begin();
+	(void)send_pairs(SEC, CHAP " AuthMethod=CHAP");
+	(void)send_pairs(SEC, "CHAP_A=7");
+	CU_ASSERT_STRING_NOT_EQUAL(first, answer("CHAP_C"));
+	end();
+}
+
+static const struct unit_test tests[] = {
+	{ "CHAP", test_chap },
+	{ "mutual CHAP", test_chap_mutual },
+	{ "CHAP refused", test_chap_refused },
+	{ "CHAP reflected", test_chap_reflected },
+	{ "CHAP steps", test_chap_steps },
+	{ "CHAP challenges are fresh", test_chap_fresh }
+};
+UNIT_MAIN("iscsi/login_chap", tests)
