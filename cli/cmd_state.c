@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <string.h>
+
+#include "cli/cmd.h"
+#include "cli/paste.h"
+#include "cli/probe.h"
+#include "cli/report.h"
+#include "cli/table.h"
+#include "meta/base/size.h"
+
+/* A portal of this machine or a neighbour's answers in milliseconds. */
+#define PROBE_MS 2000u
+
+int
+cmd_sessions(const struct opts *o)
+{
+	static const char *const heads[] = { "INITIATOR", "ADDRESS", "IQN",
+	    "SINCE" };
+	struct table *t;
+	json_t *r, *list, *s;
+	char when[CMD_TIME_LEN];
+	size_t i;
+	int rc;
+
+	if ((rc = cmd_call(o, "sessions", json_object(), &r)) != 0)
+		return (rc);
+	list = json_object_get(r, "sessions");
+	if (o->json)
+		cmd_print_json(r);
+	else if (json_array_size(list) == 0)
+		(void)printf("nobody is logged in\n");
+	else {
+		t = table_new(heads, sizeof(heads) / sizeof(heads[0]));
+		json_array_foreach(list, i, s)
+			table_row(t, (const char *const[]){
+			    cmd_str(s, "initiator"), cmd_str(s, "address"),
+			    cmd_str(s, "iqn"), cmd_time(when,
+			    cmd_str(s, "since")) });
+		table_print(t, stdout);
+		table_free(t);
+	}
+	json_decref(r);
+	return (EXIT_OK);
+}
+
+/* Tries every portal; "accepts" goes into ${r}.  True: all of them do. */
+static bool
+try_portals(json_t *r)
+{
+	json_t *portals = json_object_get(r, "portals"), *p;
+	bool all = json_array_size(portals) > 0, ok;
+	json_int_t port;
+	size_t i;
+
+	json_array_foreach(portals, i, p) {
+		port = cmd_int(p, "port");
+		ok = port > 0 && port < 65536 &&
+		    probe_portal(cmd_str(p, "address"), (unsigned)port,
+		    PROBE_MS);
+		(void)json_object_set_new(p, "accepts", json_boolean(ok));
+		all = all && ok;
+	}
+	return (all);
+}
+
+static void
+print_portals(json_t *r)
+{
+	json_t *portals = json_object_get(r, "portals"), *p;
+	char where[128];
+	size_t i;
+
+	json_array_foreach(portals, i, p)
+		cmd_line(i == 0 ? "portals" : "", "%s, tag %lld: %s",
+		    paste_portal(where, sizeof(where), cmd_str(p, "address"),
+		    cmd_int(p, "port")), (long long)cmd_int(p, "tag"),
+		    json_is_true(json_object_get(p, "accepts")) ?
+		    "accepts connections" : "DOES NOT ACCEPT");
+	if (json_array_size(portals) == 0)
+		cmd_line("portals", "NONE");
+}
+
+static void
+print_status(json_t *r)
+{
+	json_t *store = json_object_get(r, "store");
+	char a[CMD_COUNT_LEN], b[CMD_COUNT_LEN], c[CMD_COUNT_LEN];
+	char used[SIZE_TEXT_LEN], avail[SIZE_TEXT_LEN], when[CMD_TIME_LEN];
+	bool stopped = strcmp(cmd_str(store, "state"), "ok") != 0;
+
+	(void)printf("ttd %s, process %lld, since %s\n\n",
+	    cmd_str(r, "version"), (long long)cmd_int(r, "pid"),
+	    cmd_time(when, cmd_str(r, "since")));
+	if (stopped)
+		cmd_line("store", "%s: STOPPED, read-only: %s",
+		    cmd_str(store, "path"), cmd_str(store, "why"));
+	else
+		cmd_line("store", "%s: ok", cmd_str(store, "path"));
+	cmd_line("space", "%s used, %s free", size_human(used,
+	    (uint64_t)cmd_int(store, "bytes")), size_human(avail,
+	    (uint64_t)cmd_int(store, "free_bytes")));
+	if (cmd_int(store, "medium_errors") != 0)
+		cmd_line("damage", "%s since the start; the log of ttd tells "
+		    "where", cmd_count(a, cmd_int(store, "medium_errors"),
+		    "unreadable block"));
+	cmd_line("serves", "%s, %s, %s", cmd_count(a, cmd_int(r, "luns"),
+	    "LUN"), cmd_count(b, cmd_int(r, "exposures"), "exposure"),
+	    cmd_count(c, cmd_int(r, "sessions"), "session"));
+	print_portals(r);
+}
+
+int
+cmd_status(const struct opts *o)
+{
+	bool healthy;
+	json_t *r;
+	int rc;
+
+	if ((rc = cmd_call(o, "status", json_object(), &r)) != 0)
+		return (rc);
+	healthy = try_portals(r);
+	if (strcmp(cmd_str(json_object_get(r, "store"), "state"), "ok") != 0)
+		healthy = false;
+	(void)json_object_set_new(r, "healthy", json_boolean(healthy));
+	if (o->json)
+		cmd_print_json(r);
+	else
+		print_status(r);
+	json_decref(r);
+	return (healthy ? EXIT_OK : EXIT_STOPPED);
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * delete: first the targets are taken out, so that nobody can enter any more
+ * (which is also the real check whether somebody is in), then the store is
+ * changed.  When one of the two fails, the targets are put back.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "meta/base/msg.h"
+#include "target/admin_find.h"
+#include "target/admin_verbs.h"
+
+#define WHAT_LEN	(2 * ADMIN_SHOWN_LEN + 32)
+
+/* What hangs on a LUN. */
+struct family {
+	struct lun_info lun;
+	struct snap_info *snaps;
+	size_t n_snaps;
+	struct exposure_info *exposures;	/* only of this LUN */
+	size_t n_exposures;
+};
+
+static void
+family_free(struct family *f)
+{
+
+	free(f->snaps);
+	free(f->exposures);
+}
+
+static int
+family_load(struct daemon *d, const struct lun_info *lun, struct family *f)
+{
+	size_t n = 0;
+	int rc;
+
+	memset(f, 0, sizeof(*f));
+	f->lun = *lun;
+	if ((rc = lunset_snaps(d->lunset, lun->name, &f->snaps,
+	    &f->n_snaps)) != 0 ||
+	    (rc = lunset_exposures(d->lunset, &f->exposures, &n)) != 0) {
+		family_free(f);
+		return (rc);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (f->exposures[i].lun == lun->number)
+			f->exposures[f->n_exposures++] = f->exposures[i];
+	return (0);
+}
+
+/* Tells who is in the way. */
+static int
+busy(struct admin_reply *reply, const char *what, const char *name,
+    unsigned sessions)
+{
+
+	if (sessions > 0)
+		admin_msg_error(reply, ADMIN_BUSY, "%s\n%u session%s %s logged "
+		    "in to %s\nlog out there, then try again; who it is: "
+		    "tt-admin sessions", what, sessions, sessions == 1 ? "" :
+		    "s", sessions == 1 ? "is" : "are", name);
+	else
+		admin_msg_error(reply, ADMIN_BUSY, "%s\nsomebody is just "
+		    "logging in to %s\ntry again in a moment", what, name);
+	return (-EBUSY);
+}
+
+/* What can be seen before anything is touched. */
+static int
+check_family(struct daemon *d, const struct family *f, bool with_snaps,
+    const char *what, struct admin_reply *reply)
+{
+	char name[2 * LUN_NAME_MAX + 2];
+	unsigned n;
+
+	if (f->n_snaps > 0 && !with_snaps) {
+		admin_msg_error(reply, ADMIN_NOT_EMPTY, "%s\nit has %zu "
+		    "snapshot%s\ndelete %s too: tt-admin delete %s "
+		    "--with-snapshots", what, f->n_snaps, f->n_snaps == 1 ?
+		    "" : "s", f->n_snaps == 1 ? "it" : "them", f->lun.name);
+		return (-ENOTEMPTY);
+	}
+	if ((n = registry_sessions_of(d->registry, f->lun.number,
+	    LUN_HEAD)) > 0)
+		return (busy(reply, what, f->lun.name, n));
+	for (size_t i = 0; i < f->n_exposures; i++) {
+		n = registry_sessions_of(d->registry, f->lun.number,
+		    f->exposures[i].seq);
+		(void)snprintf(name, sizeof(name), "%s@%s", f->lun.name,
+		    f->exposures[i].snap_name);
+		if (n > 0)
+			return (busy(reply, what, name, n));
+	}
+	return (0);
+}
+
+/* Serve again what was taken out: the LUN and the first ${n} exposures. */
+static void
+put_back(struct daemon *d, const struct family *f, size_t n)
+{
+	int rc;
+
+	if ((rc = registry_add_lun(d->registry, &f->lun)) != 0 &&
+	    rc != -EEXIST)
+		msg_err("%s: it is kept, but not served until ttd is "
+		    "restarted: %s", f->lun.name, strerror(-rc));
+	for (size_t i = 0; i < n; i++)
+		if ((rc = registry_add_exposure(d->registry,
+		    &f->exposures[i])) != 0 && rc != -EEXIST)
+			msg_err("%s@%s: it is kept, but not served until ttd "
+			    "is restarted: %s", f->lun.name,
+			    f->exposures[i].snap_name, strerror(-rc));
+}
+
+static int
+take_out(struct daemon *d, const struct family *f)
+{
+	size_t i;
+	int rc;
+
+	/* -ENOENT: it could not be served; then nobody is in it. */
+	rc = registry_remove(d->registry, f->lun.number, LUN_HEAD);
+	if (rc != 0 && rc != -ENOENT)
+		return (rc);
+	for (i = 0; i < f->n_exposures; i++) {
+		rc = registry_remove(d->registry, f->lun.number,
+		    f->exposures[i].seq);
+		if (rc != 0 && rc != -ENOENT) {
+			put_back(d, f, i);
+			return (rc);
+		}
+	}
+	return (0);
+}
+
+static int
+delete_family(struct daemon *d, const struct family *f, bool with_snaps,
+    const char *what, struct admin_reply *reply)
+{
+	int rc;
+
+	if ((rc = take_out(d, f)) != 0) {
+		if (rc == -EBUSY)
+			return (busy(reply, what, f->lun.name,
+			    registry_sessions_of(d->registry, f->lun.number,
+			    LUN_HEAD)));
+		admin_msg_errno(reply, rc, "%s", what);
+		return (rc);
+	}
+	if ((rc = lunset_delete(d->lunset, f->lun.name, with_snaps)) != 0) {
+		put_back(d, f, f->n_exposures);
+		admin_msg_errno(reply, rc, "%s", what);
+		return (rc);
+	}
+	msg_info("deleted LUN %s with %zu snapshots", f->lun.name,
+	    f->n_snaps);
+	return (0);
+}
+
+/* The names that go: the snapshots, then the LUN. */
+static json_t *
+names(const struct family *f)
+{
+	char name[2 * LUN_NAME_MAX + 2];
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < f->n_snaps; i++) {
+		(void)snprintf(name, sizeof(name), "%s@%s", f->lun.name,
+		    f->snaps[i].name);
+		(void)json_array_append_new(list, json_string(name));
+	}
+	(void)json_array_append_new(list, json_string(f->lun.name));
+	return (list);
+}
+
+static void
+delete_lun(struct daemon *d, const struct lun_info *lun, bool with_snaps,
+    bool dry_run, struct admin_reply *reply)
+{
+	char what[WHAT_LEN];
+	struct family f;
+	int rc;
+
+	(void)snprintf(what, sizeof(what), "cannot delete %s", lun->name);
+	if ((rc = family_load(d, lun, &f)) != 0) {
+		admin_msg_errno(reply, rc, "%s", what);
+		return;
+	}
+	if (check_family(d, &f, with_snaps, what, reply) == 0 && (dry_run ||
+	    delete_family(d, &f, with_snaps, what, reply) == 0)) {
+		reply->result = json_object();
+		(void)json_object_set_new(reply->result, "deleted", names(&f));
+	}
+	family_free(&f);
+}
+
+static void
+delete_snap(struct daemon *d, const struct lun_info *lun,
+    const struct snap_info *s, bool dry_run, struct admin_reply *reply)
+{
+	int rc;
+
+	if (s->exposed) {
+		admin_msg_error(reply, ADMIN_BUSY, "cannot delete %s@%s\n"
+		    "it is exposed\nfirst: tt-admin unexpose %s@%s",
+		    lun->name, s->name, lun->name, s->name);
+		return;
+	}
+	if (!dry_run && (rc = lunset_snap_delete(d->lunset, lun->name,
+	    s->name)) != 0) {
+		admin_msg_errno(reply, rc, "cannot delete %s@%s", lun->name,
+		    s->name);
+		return;
+	}
+	if (!dry_run)
+		msg_info("deleted snapshot %s@%s", lun->name, s->name);
+	reply->result = json_pack("{s:[s++]}", "deleted", lun->name, "@",
+	    s->name);
+}
+
+void
+admin_delete(void *ctx, json_t *args, struct admin_reply *reply)
+{
+	struct daemon *d = ctx;
+	const char *lun = NULL, *snapshot = NULL;
+	bool with_snaps = false, dry_run = false;
+	const struct admin_arg spec[] = {
+		{ "lun", ADMIN_STRING, true, &lun },
+		{ "snapshot", ADMIN_STRING, false, &snapshot },
+		{ "with_snapshots", ADMIN_BOOLEAN, false, &with_snaps },
+		{ "dry_run", ADMIN_BOOLEAN, false, &dry_run },
+	};
+	char what[WHAT_LEN], shown[ADMIN_SHOWN_LEN], shown2[ADMIN_SHOWN_LEN];
+	struct lun_info info;
+	struct snap_info s;
+
+	if (admin_msg_args(args, spec, 4, reply) != 0)
+		return;
+	(void)snprintf(what, sizeof(what), "cannot delete %s%s%s",
+	    admin_find_shown(shown, lun), snapshot != NULL ? "@" : "",
+	    snapshot != NULL ? admin_find_shown(shown2, snapshot) : "");
+	if (snapshot != NULL && with_snaps) {
+		admin_msg_error(reply, ADMIN_INVALID, "%s\nwith_snapshots is "
+		    "for a LUN\ngive one of the two", what);
+		return;
+	}
+	if (admin_find_lun(d, lun, what, reply, &info) != 0)
+		return;
+	if (snapshot != NULL &&
+	    admin_find_snap(d, &info, snapshot, what, reply, &s) != 0)
+		return;
+	if (admin_find_writable(d, what, reply) != 0)
+		return;
+	if (snapshot == NULL)
+		delete_lun(d, &info, with_snaps, dry_run, reply);
+	else
+		delete_snap(d, &info, &s, dry_run, reply);
+	if (reply->result != NULL && dry_run)
+		admin_json_bool(reply->result, "dry_run", true);
+}

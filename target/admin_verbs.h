@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * admin_verbs.h - what an administrator can ask ttd to do: the rows for
+ * admin_start.  Their first argument is a struct daemon.
+ *
+ * admin_create.c, admin_delete.c: LUNs; admin_snap.c: snapshots, exposures;
+ * admin_state.c: everything that only tells.
+ *
+ * Each checks everything before it changes anything, and undoes what it did
+ * when a later step fails.  Threads: the admin thread.
+ */
+#ifndef TARGET_ADMIN_VERBS_H
+#define TARGET_ADMIN_VERBS_H
+
+#include "target/admin.h"
+
+extern const struct admin_verb admin_verbs[];
+extern const size_t admin_verbs_n;
+
+admin_verb_fn admin_create, admin_delete, admin_snapshot, admin_expose,
+    admin_unexpose, admin_list, admin_show, admin_sessions, admin_status,
+    admin_help;
+
+#endif /* !TARGET_ADMIN_VERBS_H */

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * config_keys.c - the one table of keys, and the check of a value by its row.
+ */
+#include "target/config_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "meta/base/size.h"
+#include "meta/super.h"
+#include "target/net/addr.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define TOP(nm, type, req, lo, hi, dflt, unit, ex, fld, help)		\
+	{ NULL, nm, type, req, lo, hi, dflt, unit, ex, help,		\
+	    offsetof(struct config, fld) }
+#define PORTAL(nm, type, req, lo, hi, dflt, unit, ex, fld, help)	\
+	{ "portal", nm, type, req, lo, hi, dflt, unit, ex, help,	\
+	    offsetof(struct config_portal, fld) }
+
+static const struct config_key keys[] = {
+	TOP("store", CONFIG_PATH, true, 0, 0, NULL, "",
+	    "\"/var/lib/tt\"", store,
+	    "folder that holds everything; made by ttd --init"),
+	TOP("socket", CONFIG_SOCKET, false, 0, 0, "/run/tt/tt.sock", "",
+	    "\"/run/tt/tt.sock\"", socket,
+	    "admin socket, the -s of tt-admin"),
+	TOP("iqn-prefix", CONFIG_PREFIX, true, 0, 0, NULL, "",
+	    "\"iqn.2026-01.com.example:tt\"", iqn_prefix,
+	    "what the names of all targets begin with"),
+	TOP("workers", CONFIG_NUMBER, false, 1, CONFIG_WORKERS_MAX,
+	    CONFIG_CPUS, "threads", "4", workers,
+	    "threads that serve connections"),
+	TOP("memory", CONFIG_SIZE, false, 64 * MIB, (uint64_t)16 << 40, "512M",
+	    "bytes", "2G", memory_bytes,
+	    "what the engine may use for writes not folded yet and for maps"),
+	TOP("segment-size", CONFIG_POWER, false, SEGMENT_BYTES_MIN,
+	    SEGMENT_BYTES_MAX, "64M", "bytes", "64M", segment_bytes,
+	    "size of a segment file; only ttd --init looks at it"),
+	PORTAL("listen", CONFIG_LISTEN, true, 1, CONFIG_LISTEN_MAX, NULL, "",
+	    "{\"127.0.0.1:3260\", \"[::1]:3260\"}", listen,
+	    "addresses to listen on; port 0: the system chooses"),
+	PORTAL("tag", CONFIG_NUMBER, false, 1, UINT16_MAX, "1", "", "1", tag,
+	    "portal group tag"),
+};
+
+const struct config_key *
+config_keys(size_t *n)
+{
+
+	*n = sizeof(keys) / sizeof(keys[0]);
+	return (keys);
+}
+
+static bool
+is_path(const char *s, size_t max)
+{
+	const size_t len = strlen(s);
+
+	return (len > 1 && len <= max && s[0] == '/');
+}
+
+/* iqn.YYYY-MM.naming-authority[:text], RFC 7143 4.2.7.4. */
+static bool
+is_prefix(const char *s)
+{
+	static const char form[] = "iqn.dddd-dd.";
+	const size_t len = strlen(s);
+	size_t i;
+
+	if (len > CONFIG_PREFIX_MAX || len <= sizeof(form) - 1)
+		return (false);
+	for (i = 0; form[i] != '\0'; i++)
+		if (form[i] == 'd' ? s[i] < '0' || s[i] > '9' : s[i] != form[i])
+			return (false);
+	for (; i < len; i++)
+		if ((s[i] < 'a' || s[i] > 'z') && (s[i] < '0' || s[i] > '9') &&
+		    s[i] != '-' && s[i] != '.' && s[i] != ':')
+			return (false);
+	return (s[len - 1] != ':' && s[len - 1] != '.');
+}
+
+static int
+parse_number(const char *s, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	if (*s == '\0' || strlen(s) > 18)
+		return (-EINVAL);
+	for (; *s != '\0'; s++) {
+		if (*s < '0' || *s > '9')
+			return (-EINVAL);
+		v = v * 10 + (uint64_t)(*s - '0');
+	}
+	*out = v;
+	return (0);
+}
+
+const char *
+config_value_check(const struct config_key *k, const char *text,
+    uint64_t *out_number)
+{
+	struct sockaddr_storage sa;
+	socklen_t len;
+	uint64_t v = 0;
+
+	switch (k->type) {
+	case CONFIG_PATH:
+		return (is_path(text, CONFIG_PATH_MAX) ? NULL :
+		    "is not an absolute path");
+	case CONFIG_SOCKET:
+		return (is_path(text, CONFIG_SOCKET_MAX) ? NULL :
+		    "is not an absolute path of at most 107 bytes");
+	case CONFIG_PREFIX:
+		return (is_prefix(text) ? NULL :
+		    "is not iqn.YYYY-MM.DOMAIN or iqn.YYYY-MM.DOMAIN:NAME, of "
+		    "a-z 0-9 . - : and at most 95 bytes");
+	case CONFIG_LISTEN:
+		return (addr_parse(text, &sa, &len) == 0 ? NULL :
+		    "is not a numeric address with a port");
+	case CONFIG_NUMBER:
+		if (parse_number(text, &v) != 0)
+			return ("is not a number");
+		break;
+	case CONFIG_SIZE:
+	case CONFIG_POWER:
+		if (size_parse(text, &v) != 0)
+			return ("is not a size");
+		break;
+	}
+	if (v < k->min || v > k->max)
+		return ("is out of range");
+	if (k->type == CONFIG_POWER && (v & (v - 1)) != 0)
+		return ("is not a power of two");
+	*out_number = v;
+	return (NULL);
+}
+
+const char *
+config_range_text(const struct config_key *k, char dst[static CONFIG_TEXT_CAP])
+{
+	char lo[SIZE_TEXT_LEN], hi[SIZE_TEXT_LEN];
+
+	switch (k->type) {
+	case CONFIG_PATH:
+		return ("an absolute path");
+	case CONFIG_SOCKET:
+		return ("an absolute path, at most 107 bytes");
+	case CONFIG_PREFIX:
+		return ("iqn.YYYY-MM.DOMAIN[:NAME], at most 95 bytes");
+	case CONFIG_LISTEN:
+		return ("1 to 16 of ADDRESS:PORT or [IPV6]:PORT");
+	case CONFIG_NUMBER:
+		(void)snprintf(dst, CONFIG_TEXT_CAP, "%ju to %ju",
+		    (uintmax_t)k->min, (uintmax_t)k->max);
+		return (dst);
+	case CONFIG_SIZE:
+	case CONFIG_POWER:
+		(void)snprintf(dst, CONFIG_TEXT_CAP, "%s to %s%s",
+		    size_format(lo, k->min), size_format(hi, k->max),
+		    k->type == CONFIG_POWER ? ", a power of two" : "");
+		return (dst);
+	}
+	return ("");
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Whole command lines against a daemon of canned answers: what is asked, what
+ * is printed, how it ends.
+ */
+#include "cli/cmd.h"
+
+#include <netinet/in.h>
+
+#include "tests/lib/unit.h"
+#include "tests/unit/cli/canned.h"
+
+#define MAX_WORDS 16
+
+static struct canned daemon_;
+static char out[16384], err[16384];
+
+/* Runs ${line}, split at blanks, with up to two answers. */
+static int
+run(const char *line, const char *first, const char *second)
+{
+	char buf[256], *argv[MAX_WORDS + 3];
+	struct capture cap_out, cap_err;
+	int n = 0, rc;
+
+	memset(&daemon_, 0, sizeof(daemon_));
+	daemon_.answers[0] = first;
+	daemon_.answers[1] = second;
+	daemon_.n_answers = (first != NULL) + (second != NULL);
+	canned_start(&daemon_);
+	CU_ASSERT_EQUAL(setenv("TT_SOCKET", daemon_.path, 1), 0);
+	(void)snprintf(buf, sizeof(buf), "%s", line);
+	for (char *p = strtok(buf, " "); p != NULL && n < MAX_WORDS;
+	    p = strtok(NULL, " "))
+		argv[n++] = p;
+	argv[n] = NULL;
+	capture_start(&cap_out, STDOUT_FILENO);
+	capture_start(&cap_err, STDERR_FILENO);
+	rc = cmd_main(n, argv);
+	capture_stop(&cap_err, err, sizeof(err));
+	capture_stop(&cap_out, out, sizeof(out));
+	canned_stop(&daemon_);
+	return (rc);
+}
+
+#define R(x)	"{\"v\":1,\"result\":" x "}\n"
+#define DISK	"\"iqn\":\"iqn.x:demo\",\"portals\":[{\"address\":\"192.0.2.1\"," \
+	"\"port\":3260,\"tag\":1}],\"size\":10737418240,\"sector\":512," \
+	"\"block\":4096,\"uuid\":\"u-u\",\"naa\":\"3123\",\"serial\":\"S1\"," \
+	"\"open\":false,\"sessions\":0,\"time\":\"2026-11-21T13:45:01.5Z\""
+
+static void
+test_create(void)
+{
+
+	CU_ASSERT_EQUAL(run("tt-admin create demo 10G", R("{\"name\":\"demo\","
+	    DISK ",\"chap\":{\"user\":\"demo\",\"secret\":\"SECRETSECRET1\"}}"),
+	    NULL), EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(daemon_.asked[0], "{\"v\":1,\"verb\":"
+	    "\"create\",\"args\":{\"lun\":\"demo\",\"size\":10737418240}}\n");
+	CU_ASSERT_STRING_EQUAL(out,
+	    "created demo\n"
+	    "\n"
+	    "  size      10G, blocks of 4K, sectors of 512\n"
+	    "  iqn       iqn.x:demo\n"
+	    "  portal    192.0.2.1:3260\n"
+	    "  uuid      u-u\n"
+	    "  naa       3123\n"
+	    "  serial    S1\n"
+	    "  access    CHAP, user demo\n"
+	    "\n"
+	    "To use it, paste on the server, as root (the secrets are shown "
+	    "only now):\n"
+	    "\n"
+	    "iscsiadm -m discovery -t sendtargets -p 192.0.2.1:3260\n"
+	    "iscsiadm -m node -T iqn.x:demo -o update "
+	    "-n node.session.auth.authmethod -v CHAP\n"
+	    "iscsiadm -m node -T iqn.x:demo -o update "
+	    "-n node.session.auth.username -v demo\n"
+	    "iscsiadm -m node -T iqn.x:demo -o update "
+	    "-n node.session.auth.password -v SECRETSECRET1\n"
+	    "iscsiadm -m node -T iqn.x:demo --login\n");
+	CU_ASSERT_STRING_EQUAL(err, "");
+}
+
+static void
+test_create_options(void)
+{
+	char secret[] = "/tmp/tt-cmd-XXXXXX", line[200], want[400];
+	int fd = mkstemp(secret);
+
+	CU_ASSERT_FATAL(fd >= 0);
+	CU_ASSERT_EQUAL(write(fd, "abcdefghijklmnop\n", 17), 17);
+	(void)close(fd);
+	(void)snprintf(line, sizeof(line), "tt-admin create a 1T -n --block "
+	    "64K --sector 4096 --chap u --secret-file %s --mutual m", secret);
+	(void)snprintf(want, sizeof(want), "{\"v\":1,\"verb\":\"create\","
+	    "\"args\":{\"lun\":\"a\",\"size\":1099511627776,\"block\":65536,"
+	    "\"sector\":4096,\"dry_run\":true,\"chap\":{\"user\":\"u\","
+	    "\"secret\":\"abcdefghijklmnop\"},\"mutual\":{\"user\":\"m\"}}}\n");
+	CU_ASSERT_EQUAL(run(line, R("{\"name\":\"a\",\"size\":1,"
+	    "\"block\":4096,\"sector\":512,\"iqn\":\"i\",\"dry_run\":true}"),
+	    NULL), EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(daemon_.asked[0], want);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "would create a\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "nothing was changed"));
+	CU_ASSERT_PTR_NULL(strstr(out, "abcdef"));
+	CU_ASSERT_PTR_NULL(strstr(out, "iscsiadm"));
+	CU_ASSERT_EQUAL(unlink(secret), 0);
+}
+
+static void
+test_usage(void)
+{
+	static const char *const bad[] = {
+		"tt-admin", "tt-admin frob", "tt-admin help frob",
+		"tt-admin create", "tt-admin create demo",
+		"tt-admin create demo 1G more", "tt-admin create demo 1Q",
+		"tt-admin create demo -- -1", "tt-admin create demo 1.5G",
+		"tt-admin create demo 99999999T", "tt-admin create a@b 1G",
+		"tt-admin create demo 1G --block x",
+		"tt-admin create demo 1G --open --chap u",
+		"tt-admin create demo 1G --secret-file /nonexistent",
+		"tt-admin create demo 1G --secret-file /a "
+		    "--mutual-secret-file /a",
+		"tt-admin delete", "tt-admin delete a@", "tt-admin delete @b",
+		"tt-admin delete a@b --with-snapshots",
+		"tt-admin list a b", "tt-admin list a@b", "tt-admin list -n",
+		"tt-admin show", "tt-admin show a@b@c", "tt-admin snapshot",
+		"tt-admin snapshot a@b", "tt-admin snapshot a b c",
+		"tt-admin expose a", "tt-admin unexpose a",
+		"tt-admin sessions x", "tt-admin status --yes",
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		CU_ASSERT_EQUAL(run(bad[i], NULL, NULL), EXIT_USAGE);
+		CU_ASSERT_STRING_NOT_EQUAL(err, "");
+		CU_ASSERT_STRING_EQUAL(out, "");
+	}
+	/* For a program: the same in JSON, wherever the option stands. */
+	CU_ASSERT_EQUAL(run("tt-admin frob --json", NULL, NULL), EXIT_USAGE);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"code\": \"usage\""));
+	CU_ASSERT_EQUAL(run("tt-admin --json list --frob", NULL, NULL),
+	    EXIT_USAGE);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"code\": \"usage\""));
+}
+
+static void
+test_help(void)
+{
+	char line[64];
+
+	CU_ASSERT_EQUAL(run("tt-admin help", NULL, NULL), EXIT_OK);
+	for (size_t i = 0; i < cmd_n; i++)
+		CU_ASSERT_PTR_NOT_NULL(strstr(out, cmd_table[i].help));
+	for (size_t i = 0; i < cmd_n; i++) {
+		(void)snprintf(line, sizeof(line), "tt-admin help %s",
+		    cmd_table[i].name);
+		CU_ASSERT_EQUAL(run(line, NULL, NULL), EXIT_OK);
+		CU_ASSERT_PTR_NOT_NULL(strstr(out, cmd_table[i].name));
+		(void)snprintf(line, sizeof(line), "tt-admin %s --help",
+		    cmd_table[i].name);
+		CU_ASSERT_EQUAL(run(line, NULL, NULL), EXIT_OK);
+	}
+	CU_ASSERT_EQUAL(run("tt-admin --version", NULL, NULL), EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(out, "tt-admin " TT_VERSION "\n");
+}
+
+static void
+test_list(void)
+{
+
+	CU_ASSERT_EQUAL(run("tt-admin list", R("{\"luns\":["
+	    "{\"name\":\"a\",\"size\":1024,\"block\":4096,\"snapshots\":12,"
+	    "\"exposures\":1,\"sessions\":0,\"time\":\"2026-11-21T13:45:01.5Z\"},"
+	    "{\"name\":\"longer\",\"size\":1,\"block\":65536,\"snapshots\":0,"
+	    "\"exposures\":0,\"sessions\":2,\"time\":\"\"}]}"), NULL), EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(daemon_.asked[0],
+	    "{\"v\":1,\"verb\":\"list\",\"args\":{}}\n");
+	CU_ASSERT_STRING_EQUAL(out,
+	    "NAME    SIZE  BLOCK  SNAPSHOTS  EXPOSED  SESSIONS  CREATED\n"
+	    "a         1K     4K         12        1         0  "
+	    "2026-11-21T13:45:01Z\n"
+	    "longer     1    64K          0        0         2  -\n");
+	CU_ASSERT_EQUAL(run("tt-admin list", R("{\"luns\":[]}"), NULL),
+	    EXIT_OK);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "no LUN yet"));
+	CU_ASSERT_EQUAL(run("tt-admin list a", R("{\"lun\":\"a\","
+	    "\"snapshots\":[{\"name\":\"s\",\"lun\":\"a\",\"seq\":7,\"time\":"
+	    "\"2026-11-21T13:45:01.5Z\",\"exposed\":false},{\"name\":\"t\","
+	    "\"lun\":\"a\",\"seq\":1234,\"time\":\"2026-11-21T13:45:02Z\","
+	    "\"exposed\":true,\"iqn\":\"iqn.x:a:t\"}]}"), NULL), EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(out,
+	    "SNAPSHOT   SEQ  TIME                  EXPOSED AS\n"
+	    "a@s          7  2026-11-21T13:45:01Z  -\n"
+	    "a@t       1234  2026-11-21T13:45:02Z  iqn.x:a:t\n");
+	CU_ASSERT_EQUAL(run("tt-admin list a --json", R("{\"lun\":\"a\","
+	    "\"snapshots\":[]}"), NULL), EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(out,
+	    "{\n  \"lun\": \"a\",\n  \"snapshots\": []\n}\n");
+}
+
+/* Standard input of a test is no terminal: nothing is asked. */
+static void
+test_delete(void)
+{
+
+	CU_ASSERT_EQUAL(run("tt-admin delete a --with-snapshots --yes",
+	    R("{\"deleted\":[\"a@s\",\"a@t\",\"a\"]}"), NULL), EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(daemon_.asked[0], "{\"v\":1,\"verb\":"
+	    "\"delete\",\"args\":{\"lun\":\"a\",\"with_snapshots\":true}}\n");
+	CU_ASSERT_STRING_EQUAL(out, "deleted a@s, a@t and a\n");
+	CU_ASSERT_EQUAL(run("tt-admin delete a@s -n",
+	    R("{\"deleted\":[\"a@s\"],\"dry_run\":true}"), NULL), EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(daemon_.asked[0], "{\"v\":1,\"verb\":"
+	    "\"delete\",\"args\":{\"lun\":\"a\",\"snapshot\":\"s\","
+	    "\"dry_run\":true}}\n");
+	CU_ASSERT_STRING_EQUAL(out,
+	    "would delete a@s; nothing was changed (-n)\n");
+	CU_ASSERT_EQUAL(run("tt-admin delete a --yes", R("{\"deleted\":["
+	    "\"1\",\"2\",\"3\",\"4\",\"5\",\"a\"]}"), NULL), EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(out, "deleted a and its 5 snapshots\n");
+}
+
+static void
+test_snapshots(void)
+{
+
+	CU_ASSERT_EQUAL(run("tt-admin snapshot a s", R("{\"name\":\"s\","
+	    "\"lun\":\"a\",\"seq\":7,\"time\":\"2026-11-21T13:45:01.5Z\","
+	    "\"exposed\":false}"), NULL), EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(daemon_.asked[0], "{\"v\":1,\"verb\":"
+	    "\"snapshot\",\"args\":{\"lun\":\"a\",\"name\":\"s\"}}\n");
+	CU_ASSERT_STRING_EQUAL(out, "a@s, taken 2026-11-21T13:45:01Z\n");
+	CU_ASSERT_EQUAL(run("tt-admin expose a@s", R("{\"name\":\"s\","
+	    "\"lun\":\"a\"," DISK ",\"chap\":{\"user\":\"demo\"}}"), NULL),
+	    EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(daemon_.asked[0], "{\"v\":1,\"verb\":"
+	    "\"expose\",\"args\":{\"lun\":\"a\",\"snapshot\":\"s\"}}\n");
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "a@s is served read-only\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\nCHAP_SECRET='...'    # that of a\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "-v \"$CHAP_SECRET\"\n"));
+	CU_ASSERT_PTR_NULL(strstr(out, "MUTUAL_SECRET"));
+	CU_ASSERT_EQUAL(run("tt-admin --json expose a@s", R("{\"name\":"
+	    "\"s\"," DISK "}"), NULL), EXIT_OK);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"login\": [\n    \"iscsiadm -m "
+	    "discovery -t sendtargets -p 192.0.2.1:3260\","));
+	CU_ASSERT_EQUAL(run("tt-admin unexpose a@s", R("{}"), NULL), EXIT_OK);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "a@s is served no longer"));
+	CU_ASSERT_EQUAL(run("tt-admin show a", R("{\"name\":\"a\"," DISK
+	    ",\"snapshots\":1,\"exposures\":0}"), NULL), EXIT_OK);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "  snapshots 1 snapshot, "
+	    "0 exposures\n"));
+	CU_ASSERT_PTR_NULL(strstr(out, "iscsiadm"));
+}
+
+static void
+test_sessions(void)
+{
+
+	CU_ASSERT_EQUAL(run("tt-admin sessions", R("{\"sessions\":[]}"), NULL),
+	    EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(out, "nobody is logged in\n");
+	/* The name comes from the network. */
+	CU_ASSERT_EQUAL(run("tt-admin sessions", R("{\"sessions\":[{"
+	    "\"initiator\":\"iqn.y:\\u001b[2J\",\"address\":\"192.0.2.7:99\","
+	    "\"iqn\":\"iqn.x:a\",\"since\":\"2026-11-21T13:45:01.5Z\"}]}"),
+	    NULL), EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(out,
+	    "INITIATOR      ADDRESS       IQN      SINCE\n"
+	    "iqn.y:\\x1b[2J  192.0.2.7:99  iqn.x:a  2026-11-21T13:45:01Z\n");
+}
+
+/* A port of this machine that listens, and one that does not. */
+static int
+listener(unsigned *out_port)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	CU_ASSERT_EQUAL_FATAL(bind(fd, (const struct sockaddr *)&sin, len),
+	    0);
+	CU_ASSERT_EQUAL_FATAL(getsockname(fd, (struct sockaddr *)&sin, &len),
+	    0);
+	*out_port = ntohs(sin.sin_port);
+	return (fd);
+}
+
+static int
+run_status(const char *state, const char *address, unsigned port,
+    unsigned port2)
+{
+	char answer[1024];
+
+	(void)snprintf(answer, sizeof(answer), R("{\"version\":\"9\","
+	    "\"pid\":77,\"since\":\"2026-11-21T13:45:01.5Z\",\"luns\":1,"
+	    "\"exposures\":0,\"sessions\":2,\"portals\":[{\"address\":"
+	    "\"%s\",\"port\":%u,\"tag\":1},{\"address\":"
+	    "\"127.0.0.1\",\"port\":%u,\"tag\":2}],\"store\":{\"path\":"
+	    "\"/s\",\"state\":\"%s\",\"why\":\"I/O error\",\"bytes\":1024,"
+	    "\"free_bytes\":2048}}"), address, port, port2, state);
+	return (run("tt-admin status --json", answer, NULL));
+}
+
+static void
+test_status(void)
+{
+	unsigned port, port2;
+	int fd = listener(&port), fd2 = listener(&port2);
+
+	CU_ASSERT_EQUAL(listen(fd, 8), 0);
+	CU_ASSERT_EQUAL(run_status("ok", "127.0.0.1", port, port), EXIT_OK);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"healthy\": true"));
+	CU_ASSERT_EQUAL(run_status("ok", "0.0.0.0", port, port), EXIT_OK);
+	/* One that is bound and does not listen. */
+	CU_ASSERT_EQUAL(run_status("ok", "127.0.0.1", port, port2),
+	    EXIT_STOPPED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"healthy\": false"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"accepts\": true"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"accepts\": false"));
+	CU_ASSERT_EQUAL(run_status("stopped", "127.0.0.1", port, port),
+	    EXIT_STOPPED);
+	CU_ASSERT_EQUAL(run_status("ok", "no address", port, port),
+	    EXIT_STOPPED);
+	CU_ASSERT_EQUAL(run_status("ok", "127.0.0.1", 0, port),
+	    EXIT_STOPPED);
+	/* No portal at all is not well either. */
+	CU_ASSERT_EQUAL(run("tt-admin status", R("{\"portals\":[],\"store\":"
+	    "{\"state\":\"ok\"}}"), NULL), EXIT_STOPPED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "portals   NONE"));
+	(void)close(fd);
+	(void)close(fd2);
+}
+
+static const struct unit_test tests[] = {
+	{ "create", test_create },
+	{ "create with options", test_create_options },
+	{ "usage", test_usage },
+	{ "help", test_help },
+	{ "list", test_list },
+	{ "delete", test_delete },
+	{ "snapshot, expose, show", test_snapshots },
+	{ "sessions", test_sessions },
+	{ "status", test_status },
+};
+
+int
+main(void)
+{
+
+	/* Also when somebody runs this on a terminal. */
+	if (freopen("/dev/null", "r", stdin) == NULL)
+		return (2);
+	return (unit_run("cli/cmd", tests, sizeof(tests) / sizeof(tests[0])));
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fake_store.h - a store and a registry in a few arrays, in place of lun/ and
+ * target/registry.c, for tests of the verbs: any call can be made to fail.
+ * Include it in one program only.
+ */
+#ifndef TESTS_UNIT_TARGET_FAKE_STORE_H
+#define TESTS_UNIT_TARGET_FAKE_STORE_H
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "target/daemon.h"
+
+#define FAKE_MAX 16
+
+struct fake {
+	struct lun_info luns[FAKE_MAX];
+	size_t n_luns;
+	struct lun_user users[FAKE_MAX];	/* of the LUN made last */
+	size_t n_users;
+	struct snap_info snaps[FAKE_MAX];
+	size_t n_snaps;
+	struct exposure_info exposures[FAKE_MAX];
+	size_t n_exposures;
+	/* What is served, and by how many sessions it is used. */
+	struct {
+		uint64_t lun, seq;
+		unsigned sessions;
+	} targets[FAKE_MAX];
+	size_t n_targets;
+	uint64_t next;
+	/* Errors to give, 0: none. */
+	int create, delete, snapshot, snap_delete, expose, unexpose, failed;
+	int add_lun, add_exposure, remove;
+	uint64_t remove_seq;	/* ${remove} is for this one only, 0: all */
+};
+
+static struct fake fake;
+
+#define DROP(array, n, i)						\
+	do {								\
+		(array)[i] = (array)[(n) - 1];				\
+		(n)--;							\
+	} while (0)
+
+/* ---- lun/ -------------------------------------------------------------- */
+
+int
+lunset_find(struct lunset *ls, const char *name, struct lun_info *out)
+{
+
+	(void)ls;
+	for (size_t i = 0; i < fake.n_luns; i++)
+		if (strcmp(fake.luns[i].name, name) == 0) {
+			*out = fake.luns[i];
+			out->n_snaps = out->n_exposures = 0;
+			for (size_t k = 0; k < fake.n_snaps; k++)
+				if (fake.snaps[k].lun == out->number) {
+					out->n_snaps++;
+					out->n_exposures +=
+					    fake.snaps[k].exposed;
+				}
+			return (0);
+		}
+	return (-ENOENT);
+}
+
+int
+lunset_list(struct lunset *ls, struct lun_info **out, size_t *out_n)
+{
+
+	*out = calloc(FAKE_MAX, sizeof(**out));
+	for (*out_n = 0; *out_n < fake.n_luns; (*out_n)++)
+		(void)lunset_find(ls, fake.luns[*out_n].name, *out + *out_n);
+	return (0);
+}
+
+int
+lunset_create(struct lunset *ls, const struct lun_params *p,
+    struct lun_info *out)
+{
+
+	(void)ls;
+	if (fake.create != 0)
+		return (fake.create);
+	memset(out, 0, sizeof(*out));
+	out->number = ++fake.next;
+	(void)strcpy(out->name, p->name);
+	out->size_bytes = p->size_bytes;
+	out->block_bytes = p->block_bytes;
+	out->sector_bytes = p->sector_bytes;
+	out->open = p->open;
+	(void)strcpy(out->identity.serial, "SERIAL0123456789");
+	fake.n_users = p->n_users;
+	memcpy(fake.users, p->users, p->n_users * sizeof(*p->users));
+	fake.luns[fake.n_luns++] = *out;
+	return (0);
+}
+
+int
+lunset_delete(struct lunset *ls, const char *name, bool with_snaps)
+{
+	struct lun_info l;
+
+	if (fake.delete != 0)
+		return (fake.delete);
+	if (lunset_find(ls, name, &l) != 0)
+		return (-ENOENT);
+	if (l.n_snaps > 0 && !with_snaps)
+		return (-ENOTEMPTY);
+	for (size_t i = 0; i < fake.n_luns; i++)
+		if (fake.luns[i].number == l.number)
+			DROP(fake.luns, fake.n_luns, i);
+	for (size_t i = fake.n_snaps; i-- > 0;)
+		if (fake.snaps[i].lun == l.number)
+			DROP(fake.snaps, fake.n_snaps, i);
+	for (size_t i = fake.n_exposures; i-- > 0;)
+		if (fake.exposures[i].lun == l.number)
+			DROP(fake.exposures, fake.n_exposures, i);
+	return (0);
+}
+
+int
+lunset_users(struct lunset *ls, uint64_t lun, struct lun_user **out,
+    size_t *out_n)
+{
+
+	(void)ls;
+	(void)lun;
+	*out = calloc(FAKE_MAX, sizeof(**out));
+	memcpy(*out, fake.users, fake.n_users * sizeof(**out));
+	*out_n = fake.n_users;
+	return (0);
+}
+
+static struct snap_info *
+fake_snap(const char *lun, const char *name)
+{
+	struct lun_info l;
+
+	if (lunset_find(NULL, lun, &l) != 0)
+		return (NULL);
+	for (size_t i = 0; i < fake.n_snaps; i++)
+		if (fake.snaps[i].lun == l.number &&
+		    strcmp(fake.snaps[i].name, name) == 0)
+			return (&fake.snaps[i]);
+	return (NULL);
+}
+
+int
+lunset_snapshot(struct lunset *ls, const char *lun, const char *name,
+    struct snap_info *out)
+{
+	struct lun_info l;
+
+	if (fake.snapshot != 0)
+		return (fake.snapshot);
+	if (lunset_find(ls, lun, &l) != 0)
+		return (-ENOENT);
+	memset(out, 0, sizeof(*out));
+	out->lun = l.number;
+	out->seq = 100 + ++fake.next;
+	(void)strcpy(out->name, name == NULL ? "20261121-134501.123456" :
+	    name);
+	fake.snaps[fake.n_snaps++] = *out;
+	return (0);
+}
+
+int
+lunset_snap_delete(struct lunset *ls, const char *lun, const char *name)
+{
+	struct snap_info *s = fake_snap(lun, name);
+
+	(void)ls;
+	if (fake.snap_delete != 0)
+		return (fake.snap_delete);
+	DROP(fake.snaps, fake.n_snaps, (size_t)(s - fake.snaps));
+	return (0);
+}
+
+int
+lunset_snaps(struct lunset *ls, const char *lun, struct snap_info **out,
+    size_t *out_n)
+{
+	struct lun_info l;
+	size_t n = 0;
+
+	if (lunset_find(ls, lun, &l) != 0)
+		return (-ENOENT);
+	*out = calloc(FAKE_MAX, sizeof(**out));
+	for (size_t i = 0; i < fake.n_snaps; i++)
+		if (fake.snaps[i].lun == l.number)
+			(*out)[n++] = fake.snaps[i];
+	*out_n = n;
+	return (0);
+}
+
+int
+lunset_expose(struct lunset *ls, const char *lun, const char *snap,
+    struct exposure_info *out)
+{
+	struct snap_info *s = fake_snap(lun, snap);
+
+	(void)ls;
+	if (fake.expose != 0)
+		return (fake.expose);
+	memset(out, 0, sizeof(*out));
+	out->lun = s->lun;
+	out->seq = s->seq;
+	(void)strcpy(out->lun_name, lun);
+	(void)strcpy(out->snap_name, snap);
+	out->block_bytes = 4096;
+	s->exposed = true;
+	fake.exposures[fake.n_exposures++] = *out;
+	return (0);
+}
+
+int
+lunset_unexpose(struct lunset *ls, const char *lun, const char *snap)
+{
+	struct snap_info *s = fake_snap(lun, snap);
+
+	(void)ls;
+	if (fake.unexpose != 0)
+		return (fake.unexpose);
+	for (size_t i = fake.n_exposures; i-- > 0;)
+		if (fake.exposures[i].seq == s->seq)
+			DROP(fake.exposures, fake.n_exposures, i);
+	s->exposed = false;
+	return (0);
+}
+
+int
+lunset_exposures(struct lunset *ls, struct exposure_info **out, size_t *out_n)
+{
+
+	(void)ls;
+	*out = calloc(FAKE_MAX, sizeof(**out));
+	memcpy(*out, fake.exposures, fake.n_exposures * sizeof(**out));
+	*out_n = fake.n_exposures;
+	return (0);
+}
+
+void
+lunset_status(struct lunset *ls, struct lunset_status *out)
+{
+
+	(void)ls;
+	memset(out, 0, sizeof(*out));
+	out->failed = fake.failed;
+	out->seq = 4711;
+}
+
+/* ---- target/registry.c ------------------------------------------------- */
+
+static size_t
+fake_target(uint64_t lun, uint64_t seq)
+{
+
+	for (size_t i = 0; i < fake.n_targets; i++)
+		if (fake.targets[i].lun == lun && fake.targets[i].seq == seq)
+			return (i);
+	return (FAKE_MAX);
+}
+
+static int
+fake_add(uint64_t lun, uint64_t seq)
+{
+
+	if (fake_target(lun, seq) != FAKE_MAX)
+		return (-EEXIST);
+	fake.targets[fake.n_targets].lun = lun;
+	fake.targets[fake.n_targets].seq = seq;
+	fake.targets[fake.n_targets++].sessions = 0;
+	return (0);
+}
+
+int
+registry_add_lun(struct registry *r, const struct lun_info *info)
+{
+
+	(void)r;
+	return (fake.add_lun != 0 ? fake.add_lun : fake_add(info->number,
+	    LUN_HEAD));
+}
+
+int
+registry_add_exposure(struct registry *r, const struct exposure_info *info)
+{
+
+	(void)r;
+	return (fake.add_exposure != 0 ? fake.add_exposure :
+	    fake_add(info->lun, info->seq));
+}
+
+int
+registry_remove(struct registry *r, uint64_t lun, uint64_t seq)
+{
+	size_t i = fake_target(lun, seq);
+
+	(void)r;
+	if (fake.remove != 0 && (fake.remove_seq == 0 ||
+	    fake.remove_seq == seq))
+		return (fake.remove);
+	if (i == FAKE_MAX)
+		return (-ENOENT);
+	if (fake.targets[i].sessions > 0)
+		return (-EBUSY);
+	DROP(fake.targets, fake.n_targets, i);
+	return (0);
+}
+
+unsigned
+registry_sessions_of(struct registry *r, uint64_t lun, uint64_t seq)
+{
+	size_t i = fake_target(lun, seq);
+
+	(void)r;
+	return (i == FAKE_MAX ? 0 : fake.targets[i].sessions);
+}
+
+int
+registry_iqn(const struct registry *r, const char *lun_name,
+    const char *suffix, char dst[static REGISTRY_IQN_CAP])
+{
+
+	(void)r;
+	(void)snprintf(dst, REGISTRY_IQN_CAP, "iqn.x:%s%s%s", lun_name,
+	    suffix == NULL ? "" : ":", suffix == NULL ? "" : suffix);
+	return (0);
+}
+
+const struct registry_portal *
+registry_portals(const struct registry *r, size_t *n)
+{
+	static const struct registry_portal portal = {
+		.text = "[::1]:3260", .address = "::1", .port = 3260, .tag = 7
+	};
+
+	(void)r;
+	*n = 1;
+	return (&portal);
+}
+
+int
+registry_sessions(struct registry *r, struct registry_session **out,
+    size_t *out_n)
+{
+
+	(void)r;
+	*out = calloc(2, sizeof(**out));
+	(*out)[0].discovery = true;
+	(void)strcpy((*out)[1].initiator, "iqn.y:a");
+	(void)strcpy((*out)[1].address, "192.0.2.7:1");
+	(void)strcpy((*out)[1].iqn, "iqn.x:demo");
+	(void)strcpy((*out)[1].user, "demo");
+	(*out)[1].since_ns = 1;
+	*out_n = 2;
+	return (0);
+}
+
+unsigned
+iscsi_node_count(struct iscsi_node *n, const struct iscsi_target *t)
+{
+
+	(void)n;
+	(void)t;
+	return (5);
+}
+
+#endif /* !TESTS_UNIT_TARGET_FAKE_STORE_H */

@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The verbs, on a store and a registry that fail when they are told to. */
+#include "target/admin_verbs.h"
+
+#include <unistd.h>
+
+#include "meta/base/msg.h"
+#include "tests/lib/unit.h"
+#include "tests/unit/target/fake_store.h"
+
+static struct config conf = { .store = (char[]){ "/store" } };
+static struct daemon daemon_ = { .conf = &conf };
+static struct admin_reply reply;
+
+/* Runs ${verb} with ${args}, in single quotes for double ones. */
+static enum admin_code
+ask(const char *verb, const char *args)
+{
+	char text[2048];
+	json_t *j;
+	size_t i;
+
+	(void)snprintf(text, sizeof(text), "%s", args);
+	for (char *p = text; *p != '\0'; p++)
+		*p = *p == '\'' ? '"' : *p;
+	j = json_loads(text, 0, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(j);
+	admin_msg_reply_free(&reply);
+	admin_msg_reply_init(&reply);
+	for (i = 0; i < admin_verbs_n; i++)
+		if (strcmp(admin_verbs[i].name, verb) == 0)
+			break;
+	CU_ASSERT_FATAL(i < admin_verbs_n);
+	admin_verbs[i].fn(&daemon_, j, &reply);
+	json_decref(j);
+	CU_ASSERT_EQUAL(reply.code == ADMIN_OK, reply.result != NULL);
+	if (reply.code != ADMIN_OK) {
+		/* Every error is whole. */
+		CU_ASSERT(reply.what[0] != '\0' && reply.why[0] != '\0' &&
+		    reply.next[0] != '\0');
+	}
+	return (reply.code);
+}
+
+static const char *
+str(const char *obj, const char *key)
+{
+	json_t *o = reply.result;
+	const char *s;
+
+	if (obj != NULL)
+		o = json_object_get(o, obj);
+	s = json_string_value(json_object_get(o, key));
+	return (s == NULL ? "(none)" : s);
+}
+
+static json_int_t
+num(const char *key)
+{
+
+	return (json_integer_value(json_object_get(reply.result, key)));
+}
+
+static void
+fresh(void)
+{
+
+	memset(&fake, 0, sizeof(fake));
+}
+
+static void
+test_create(void)
+{
+	json_t *portal;
+
+	fresh();
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'demo','size':1073741824}"),
+	    ADMIN_OK);
+	CU_ASSERT_STRING_EQUAL(str(NULL, "name"), "demo");
+	CU_ASSERT_STRING_EQUAL(str(NULL, "iqn"), "iqn.x:demo");
+	CU_ASSERT_STRING_EQUAL(str(NULL, "serial"), "SERIAL0123456789");
+	CU_ASSERT_EQUAL(num("size"), 1073741824);
+	CU_ASSERT_EQUAL(num("block"), 4096);
+	CU_ASSERT_EQUAL(num("sector"), 512);
+	portal = json_array_get(json_object_get(reply.result, "portals"), 0);
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(portal,
+	    "address")), "::1");
+	CU_ASSERT_STRING_EQUAL(str("chap", "user"), "demo");
+	CU_ASSERT_STRING_EQUAL(str("mutual", "user"), "demo-target");
+	CU_ASSERT_EQUAL(strlen(str("chap", "secret")), SECRET_MADE_LEN);
+	CU_ASSERT_EQUAL(strlen(str("mutual", "secret")), SECRET_MADE_LEN);
+	CU_ASSERT_STRING_NOT_EQUAL(str("chap", "secret"), str("mutual",
+	    "secret"));
+	CU_ASSERT_EQUAL(fake.n_users, 2);
+	CU_ASSERT_EQUAL(fake.n_targets, 1);
+	/* Stored sealed, never as it is. */
+	for (int i = 0; i < 2; i++)
+		CU_ASSERT_PTR_NULL(memmem(&fake.users[i], sizeof(*fake.users),
+		    str(fake.users[i].mutual ? "mutual" : "chap", "secret"),
+		    SECRET_MADE_LEN));
+	/* Told once. */
+	CU_ASSERT_EQUAL(ask("show", "{'lun':'demo'}"), ADMIN_OK);
+	CU_ASSERT_STRING_EQUAL(str("chap", "user"), "demo");
+	CU_ASSERT_STRING_EQUAL(str("chap", "secret"), "(none)");
+	CU_ASSERT_STRING_EQUAL(str("mutual", "secret"), "(none)");
+}
+
+static void
+test_create_access(void)
+{
+
+	fresh();
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'a','size':4096,'chap':{'user':"
+	    "'u','secret':'abcdefghijkl'}}"), ADMIN_OK);
+	CU_ASSERT_STRING_EQUAL(str("chap", "secret"), "abcdefghijkl");
+	CU_ASSERT_STRING_EQUAL(str("mutual", "user"), "(none)");
+	CU_ASSERT_EQUAL(fake.n_users, 1);
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'b','size':4096,'mutual':"
+	    "{'user':'m'}}"), ADMIN_OK);
+	CU_ASSERT_STRING_EQUAL(str("chap", "user"), "b");
+	CU_ASSERT_STRING_EQUAL(str("mutual", "user"), "m");
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'c','size':4096,'open':true}"),
+	    ADMIN_OK);
+	CU_ASSERT_EQUAL(fake.n_users, 0);
+	CU_ASSERT(fake.luns[2].open);
+	CU_ASSERT_EQUAL(fake.n_luns, 3);
+
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'d','size':4096,'open':true,"
+	    "'chap':{}}"), ADMIN_INVALID);
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'d','size':4096,'chap':"
+	    "{'secret':'short'}}"), ADMIN_INVALID);
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'d','size':4096,'chap':"
+	    "{'secret':'abcdefghijk\\u00e4'}}"), ADMIN_INVALID);
+	CU_ASSERT_PTR_NULL(strstr(reply.why, "abcdef"));
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'d','size':4096,'chap':"
+	    "{'user':''}}"), ADMIN_INVALID);
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'d','size':4096,'chap':"
+	    "{'user':'a b'}}"), ADMIN_INVALID);
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'d','size':4096,'chap':"
+	    "{'secret':'abcdefghijkl'},'mutual':{'secret':'abcdefghijkl'}}"),
+	    ADMIN_INVALID);
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'d','size':4096,'chap':"
+	    "{'password':'abcdefghijkl'}}"), ADMIN_BAD_REQUEST);
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'d','size':4096,'chap':"
+	    "'abcdefghijkl'}"), ADMIN_BAD_REQUEST);
+	CU_ASSERT_EQUAL(fake.n_luns, 3);
+}
+
+static void
+test_create_values(void)
+{
+	static const char *const bad[] = {
+		"{'lun':'','size':4096}", "{'lun':'Demo','size':4096}",
+		"{'lun':'-a','size':4096}", "{'lun':'a:b','size':4096}",
+		"{'lun':'a@b','size':4096}",
+		"{'lun':'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		    "aaaaaaaa','size':4096}",
+		"{'lun':'a','size':0}", "{'lun':'a','size':-4096}",
+		"{'lun':'a','size':4095}", "{'lun':'a','size':70368744181760}",
+		"{'lun':'a','size':9223372036854775807}",
+		"{'lun':'a','size':4096,'block':8192}",
+		"{'lun':'a','size':65536,'block':2048}",
+		"{'lun':'a','size':131072,'block':131072}",
+		"{'lun':'a','size':65536,'block':12288}",
+		"{'lun':'a','size':65536,'block':-4096}",
+		"{'lun':'a','size':4096,'sector':1024}",
+		"{'lun':'a','size':4096,'sector':0}",
+	};
+
+	fresh();
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CU_ASSERT_EQUAL(ask("create", bad[i]), ADMIN_INVALID);
+	CU_ASSERT_EQUAL(ask("create", "{'size':4096}"), ADMIN_BAD_REQUEST);
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'a'}"), ADMIN_BAD_REQUEST);
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'a','size':4096.0}"),
+	    ADMIN_BAD_REQUEST);
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'a','size':4096,'x':1}"),
+	    ADMIN_BAD_REQUEST);
+	CU_ASSERT_EQUAL(fake.n_luns, 0);
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'a','size':70368744177664,"
+	    "'block':65536,'sector':4096}"), ADMIN_OK);
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'a','size':4096}"),
+	    ADMIN_EXISTS);
+	CU_ASSERT_EQUAL(fake.n_luns, 1);
+}
+
+static void
+test_create_fails(void)
+{
+
+	fresh();
+	fake.create = -ENOSPC;
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'a','size':4096}"),
+	    ADMIN_NO_SPACE);
+	CU_ASSERT_EQUAL(fake.n_targets, 0);
+	fake.create = 0;
+	/* What cannot be served is taken back. */
+	fake.add_lun = -ENOMEM;
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'a','size':4096}"),
+	    ADMIN_FAILED);
+	CU_ASSERT_EQUAL(fake.n_luns, 0);
+	fake.add_lun = 0;
+	fake.failed = -EIO;
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'a','size':4096}"),
+	    ADMIN_STOPPED);
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'a','size':4096,"
+	    "'dry_run':true}"), ADMIN_STOPPED);
+	fake.failed = 0;
+	/* Dry: everything but the change, and no secret. */
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'a','size':4096,"
+	    "'dry_run':true}"), ADMIN_OK);
+	CU_ASSERT(json_is_true(json_object_get(reply.result, "dry_run")));
+	CU_ASSERT_STRING_EQUAL(str("chap", "user"), "a");
+	CU_ASSERT_STRING_EQUAL(str("chap", "secret"), "(none)");
+	CU_ASSERT_STRING_EQUAL(str(NULL, "iqn"), "iqn.x:a");
+	CU_ASSERT_STRING_EQUAL(str(NULL, "uuid"), "(none)");
+	CU_ASSERT_EQUAL(fake.n_luns, 0);
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'a','size':0,"
+	    "'dry_run':true}"), ADMIN_INVALID);
+}
+
+/* demo with snapshots a and b, b exposed. */
+static void
+set_up(void)
+{
+
+	fresh();
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'demo','size':4096}"), ADMIN_OK);
+	CU_ASSERT_EQUAL(ask("snapshot", "{'lun':'demo','name':'a'}"),
+	    ADMIN_OK);
+	CU_ASSERT_EQUAL(ask("snapshot", "{'lun':'demo','name':'b'}"),
+	    ADMIN_OK);
+	CU_ASSERT_EQUAL(ask("expose", "{'lun':'demo','snapshot':'b'}"),
+	    ADMIN_OK);
+	CU_ASSERT(fake.n_luns == 1 && fake.n_snaps == 2 &&
+	    fake.n_exposures == 1 && fake.n_targets == 2);
+}
+
+static void
+test_snapshot(void)
+{
+
+	set_up();
+	CU_ASSERT_EQUAL(ask("snapshot", "{'lun':'demo'}"), ADMIN_OK);
+	CU_ASSERT_STRING_EQUAL(str(NULL, "name"), "20261121-134501.123456");
+	CU_ASSERT_STRING_EQUAL(str(NULL, "lun"), "demo");
+	CU_ASSERT(num("seq") > 100);
+	CU_ASSERT_EQUAL(ask("snapshot", "{'lun':'none'}"), ADMIN_NOT_FOUND);
+	CU_ASSERT_EQUAL(ask("snapshot", "{'lun':'demo','name':'a'}"),
+	    ADMIN_EXISTS);
+	CU_ASSERT_EQUAL(ask("snapshot", "{'lun':'demo','name':'A'}"),
+	    ADMIN_INVALID);
+	CU_ASSERT_EQUAL(ask("snapshot", "{'lun':'demo','name':'last'}"),
+	    ADMIN_INVALID);
+	CU_ASSERT_EQUAL(ask("snapshot", "{'lun':'demo','name':'last-3'}"),
+	    ADMIN_INVALID);
+	CU_ASSERT_EQUAL(fake.n_snaps, 3);
+	CU_ASSERT_EQUAL(ask("snapshot", "{'lun':'demo','name':'c',"
+	    "'dry_run':true}"), ADMIN_OK);
+	CU_ASSERT_EQUAL(fake.n_snaps, 3);
+	fake.snapshot = -EIO;
+	CU_ASSERT_EQUAL(ask("snapshot", "{'lun':'demo','name':'c'}"),
+	    ADMIN_FAILED);
+	fake.failed = -EIO;
+	CU_ASSERT_EQUAL(ask("snapshot", "{'lun':'demo','dry_run':true}"),
+	    ADMIN_STOPPED);
+}
+
+static void
+test_expose(void)
+{
+
+	set_up();
+	CU_ASSERT_EQUAL(ask("expose", "{'lun':'demo','snapshot':'b'}"),
+	    ADMIN_EXISTS);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply.why, "iqn.x:demo:b"));
+	CU_ASSERT_EQUAL(ask("expose", "{'lun':'demo','snapshot':'z'}"),
+	    ADMIN_NOT_FOUND);
+	CU_ASSERT_EQUAL(ask("expose", "{'lun':'none','snapshot':'a'}"),
+	    ADMIN_NOT_FOUND);
+	CU_ASSERT_EQUAL(ask("expose", "{'lun':'demo'}"), ADMIN_BAD_REQUEST);
+	CU_ASSERT_EQUAL(ask("expose", "{'lun':'demo','snapshot':'a',"
+	    "'dry_run':true}"), ADMIN_OK);
+	CU_ASSERT_STRING_EQUAL(str(NULL, "iqn"), "iqn.x:demo:a");
+	CU_ASSERT_EQUAL(fake.n_exposures, 1);
+	/* What cannot be served is taken back. */
+	fake.add_exposure = -ENOMEM;
+	CU_ASSERT_EQUAL(ask("expose", "{'lun':'demo','snapshot':'a'}"),
+	    ADMIN_FAILED);
+	CU_ASSERT(fake.n_exposures == 1 && !fake_snap("demo", "a")->exposed);
+	fake.add_exposure = 0;
+	CU_ASSERT_EQUAL(ask("expose", "{'lun':'demo','snapshot':'a'}"),
+	    ADMIN_OK);
+	CU_ASSERT_STRING_EQUAL(str(NULL, "name"), "a");
+	CU_ASSERT_STRING_EQUAL(str("chap", "user"), "demo");
+	CU_ASSERT_STRING_EQUAL(str("chap", "secret"), "(none)");
+	CU_ASSERT(json_is_true(json_object_get(reply.result, "exposed")));
+	CU_ASSERT_EQUAL(fake.n_targets, 3);
+}
+
+static void
+test_unexpose(void)
+{
+	size_t t;
+
+	set_up();
+	CU_ASSERT_EQUAL(ask("unexpose", "{'lun':'demo','snapshot':'a'}"),
+	    ADMIN_NOT_FOUND);
+	t = fake_target(1, fake_snap("demo", "b")->seq);
+	fake.targets[t].sessions = 1;
+	CU_ASSERT_EQUAL(ask("unexpose", "{'lun':'demo','snapshot':'b'}"),
+	    ADMIN_BUSY);
+	fake.targets[t].sessions = 0;
+	fake.remove = -EBUSY;	/* a login that is under way */
+	CU_ASSERT_EQUAL(ask("unexpose", "{'lun':'demo','snapshot':'b'}"),
+	    ADMIN_BUSY);
+	fake.remove = 0;
+	/* The store refuses: it is served again. */
+	fake.unexpose = -ENOSPC;
+	CU_ASSERT_EQUAL(ask("unexpose", "{'lun':'demo','snapshot':'b'}"),
+	    ADMIN_NO_SPACE);
+	CU_ASSERT_EQUAL(fake.n_targets, 2);
+	fake.unexpose = 0;
+	CU_ASSERT_EQUAL(ask("unexpose", "{'lun':'demo','snapshot':'b',"
+	    "'dry_run':true}"), ADMIN_OK);
+	CU_ASSERT_EQUAL(fake.n_targets, 2);
+	CU_ASSERT_EQUAL(ask("unexpose", "{'lun':'demo','snapshot':'b'}"),
+	    ADMIN_OK);
+	CU_ASSERT_EQUAL(fake.n_targets, 1);
+	CU_ASSERT_EQUAL(fake.n_exposures, 0);
+}
+
+static void
+test_delete_snap(void)
+{
+
+	set_up();
+	CU_ASSERT_EQUAL(ask("delete", "{'lun':'demo','snapshot':'b'}"),
+	    ADMIN_BUSY);
+	CU_ASSERT_EQUAL(ask("delete", "{'lun':'demo','snapshot':'z'}"),
+	    ADMIN_NOT_FOUND);
+	CU_ASSERT_EQUAL(ask("delete", "{'lun':'demo','snapshot':'a',"
+	    "'with_snapshots':true}"), ADMIN_INVALID);
+	CU_ASSERT_EQUAL(ask("delete", "{'lun':'demo','snapshot':'a',"
+	    "'dry_run':true}"), ADMIN_OK);
+	CU_ASSERT_EQUAL(fake.n_snaps, 2);
+	fake.snap_delete = -EIO;
+	CU_ASSERT_EQUAL(ask("delete", "{'lun':'demo','snapshot':'a'}"),
+	    ADMIN_FAILED);
+	fake.snap_delete = 0;
+	CU_ASSERT_EQUAL(ask("delete", "{'lun':'demo','snapshot':'a'}"),
+	    ADMIN_OK);
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(
+	    json_object_get(reply.result, "deleted"), 0)), "demo@a");
+	CU_ASSERT_EQUAL(fake.n_snaps, 1);
+	CU_ASSERT_EQUAL(fake.n_luns, 1);
+}
+
+#define DELETE_ALL "{'lun':'demo','with_snapshots':true}"
+
+static void
+test_delete_lun(void)
+{
+	uint64_t b;
+
+	set_up();
+	b = fake_snap("demo", "b")->seq;
+	CU_ASSERT_EQUAL(ask("delete", "{'lun':'none'}"), ADMIN_NOT_FOUND);
+	CU_ASSERT_EQUAL(ask("delete", "{'lun':'demo'}"), ADMIN_NOT_EMPTY);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply.why, "2 snapshots"));
+	/* Somebody is in the LUN, then in the exposure. */
+	fake.targets[fake_target(1, LUN_HEAD)].sessions = 2;
+	CU_ASSERT_EQUAL(ask("delete", DELETE_ALL), ADMIN_BUSY);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply.why, "2 sessions are"));
+	fake.targets[fake_target(1, LUN_HEAD)].sessions = 0;
+	fake.targets[fake_target(1, b)].sessions = 1;
+	CU_ASSERT_EQUAL(ask("delete", DELETE_ALL), ADMIN_BUSY);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply.why, "demo@b"));
+	fake.targets[fake_target(1, b)].sessions = 0;
+	/* He came between the check and the act: all is served again. */
+	fake.remove = -EBUSY;
+	fake.remove_seq = b;
+	CU_ASSERT_EQUAL(ask("delete", DELETE_ALL), ADMIN_BUSY);
+	CU_ASSERT(fake.n_targets == 2 && fake_target(1, LUN_HEAD) !=
+	    FAKE_MAX);
+	fake.remove = 0;
+	/* The store refuses: all is served again. */
+	fake.delete = -EIO;
+	CU_ASSERT_EQUAL(ask("delete", DELETE_ALL), ADMIN_FAILED);
+	CU_ASSERT(fake.n_targets == 2 && fake_target(1, b) != FAKE_MAX);
+	fake.delete = 0;
+	CU_ASSERT_EQUAL(ask("delete", "{'lun':'demo','with_snapshots':true,"
+	    "'dry_run':true}"), ADMIN_OK);
+	CU_ASSERT_EQUAL(json_array_size(json_object_get(reply.result,
+	    "deleted")), 3);
+	CU_ASSERT(fake.n_targets == 2 && fake.n_luns == 1);
+	CU_ASSERT_EQUAL(ask("delete", DELETE_ALL), ADMIN_OK);
+	CU_ASSERT(fake.n_targets == 0 && fake.n_luns == 0 &&
+	    fake.n_snaps == 0 && fake.n_exposures == 0);
+}
+
+static void
+test_tell(void)
+{
+	json_t *row;
+
+	set_up();
+	CU_ASSERT_EQUAL(ask("list", "{}"), ADMIN_OK);
+	row = json_array_get(json_object_get(reply.result, "luns"), 0);
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(row, "snapshots")),
+	    2);
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(row,
+	    "exposures")), 1);
+	CU_ASSERT_EQUAL(ask("list", "{'lun':'demo'}"), ADMIN_OK);
+	row = json_array_get(json_object_get(reply.result, "snapshots"), 1);
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(row, "iqn")),
+	    "iqn.x:demo:b");
+	row = json_array_get(json_object_get(reply.result, "snapshots"), 0);
+	CU_ASSERT_PTR_NULL(json_object_get(row, "iqn"));
+	CU_ASSERT_EQUAL(ask("list", "{'lun':'none'}"), ADMIN_NOT_FOUND);
+	CU_ASSERT_EQUAL(ask("show", "{'lun':'none\\u001b'}"),
+	    ADMIN_NOT_FOUND);
+	CU_ASSERT_STRING_EQUAL(reply.what, "cannot show none\\x1b");
+	CU_ASSERT_EQUAL(ask("show", "{'lun':'demo','snapshot':'a'}"),
+	    ADMIN_OK);
+	CU_ASSERT_STRING_EQUAL(str(NULL, "iqn"), "(none)");
+	CU_ASSERT_EQUAL(ask("show", "{'lun':'demo','snapshot':'b'}"),
+	    ADMIN_OK);
+	CU_ASSERT_STRING_EQUAL(str(NULL, "iqn"), "iqn.x:demo:b");
+	/* Discovery sessions are not shown. */
+	CU_ASSERT_EQUAL(ask("sessions", "{}"), ADMIN_OK);
+	CU_ASSERT_EQUAL(json_array_size(json_object_get(reply.result,
+	    "sessions")), 1);
+	CU_ASSERT_EQUAL(ask("sessions", "{'x':1}"), ADMIN_BAD_REQUEST);
+	CU_ASSERT_EQUAL(ask("status", "{}"), ADMIN_OK);
+	CU_ASSERT_STRING_EQUAL(str("store", "state"), "ok");
+	CU_ASSERT_EQUAL(num("sessions"), 5);
+	CU_ASSERT_EQUAL(num("exposures"), 1);
+	CU_ASSERT_EQUAL(num("pid"), getpid());
+	fake.failed = -EIO;
+	CU_ASSERT_EQUAL(ask("status", "{}"), ADMIN_OK);
+	CU_ASSERT_STRING_EQUAL(str("store", "state"), "stopped");
+	CU_ASSERT_STRING_EQUAL(str("store", "why"), strerror(EIO));
+	CU_ASSERT_EQUAL(ask("help", "{}"), ADMIN_OK);
+	CU_ASSERT_EQUAL(json_array_size(json_object_get(reply.result,
+	    "verbs")), admin_verbs_n);
+}
+
+static const struct unit_test tests[] = {
+	{ "create", test_create },
+	{ "create: credentials", test_create_access },
+	{ "create: values", test_create_values },
+	{ "create: failures, dry run", test_create_fails },
+	{ "snapshot", test_snapshot },
+	{ "expose", test_expose },
+	{ "unexpose", test_unexpose },
+	{ "delete a snapshot", test_delete_snap },
+	{ "delete a LUN", test_delete_lun },
+	{ "list, show, sessions, status, help", test_tell },
+};
+
+int
+main(void)
+{
+	char dir[] = "/tmp/tt-verbs-XXXXXX", path[64];
+	int rc;
+
+	msg_set_level(MSG_ERR);
+	admin_proto_init();
+	if (mkdtemp(dir) == NULL || secret_key_create(dir) != 0 ||
+	    secret_key_load(dir, &daemon_.key) != 0)
+		return (2);
+	rc = unit_run("target/admin_verbs", tests, sizeof(tests) /
+	    sizeof(tests[0]));
+	admin_msg_reply_free(&reply);
+	secret_key_free(daemon_.key);
+	(void)snprintf(path, sizeof(path), "%s/key", dir);
+	(void)unlink(path);
+	(void)rmdir(dir);
+	return (rc);
+}
