@@ -386,8 +386,12 @@ write_batch(struct lun_worker *w)
 	uint64_t bytes = 0;
 	unsigned n = 0;
 
-	if (b->n_recs == 0)
+	if (b->n_recs == 0) {
+		/* Nothing to do; or no memory for a single record. */
+		finish_wops(b, 0);
+		b->n_luns = 0;
 		return;
+	}
 	for (unsigned i = 0; i < b->n_recs; i++)
 		encode(b->recs[i]);
 	count_blocks(b);
@@ -442,7 +446,12 @@ batch_flush(struct lun_worker *w)
 		struct wop *x = LIST_FIRST(&w->gathered, struct wop, link);
 
 		list_del(&x->link);
-		if (!add(w, x)) {
+		if (atomic_load_explicit(&x->op->cancelled,
+		    memory_order_relaxed)) {
+			/* The last moment in which that can be kept. */
+			x->rc = -ECANCELED;
+			wop_appended(x);
+		} else if (!add(w, x)) {
 			write_batch(w);
 			TT_ASSERT(add(w, x));
 		}

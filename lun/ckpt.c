@@ -206,16 +206,22 @@ swap(struct view **at, struct view *nv, struct view **old)
 	}
 }
 
-static void
+/*
+ * False: a snapshot that was not settled yet could not be given its view; it
+ * will take it from the head's, which must stay as it is then.
+ */
+static bool
 publish_snap(struct lun *l, struct snap *s, const struct view *cur,
     uint64_t gen)
 {
 	struct view *nv = NULL, *old;
 
 	if (s->gen <= gen) {
-		/* Without memory its old view stays, which is as good. */
 		if (!s->folded)
 			nv = view_new(s->new_root, NULL, 0);
+		if (nv == NULL && s->view == NULL)
+			return (false);
+		/* Without memory its old view stays, which is as good. */
 		s->folded = true;
 	} else if (s->view != NULL) {
 		/* Newer than the cut: the same content over the new root. */
@@ -223,12 +229,14 @@ publish_snap(struct lun *l, struct snap *s, const struct view *cur,
 	}
 	swap(&s->view, nv, &old);
 	view_unref(old);
+	return (true);
 }
 
 static void
 publish_lun(struct lunset *ls, struct lun *l, uint64_t gen)
 {
-	struct view *nv, *old;
+	struct view *nv = NULL, *old;
+	bool all = true;
 
 	lk_lock(&l->lk);
 	LIST_FOREACH_SAFE(it, nx, &l->snaps) {
@@ -238,10 +246,11 @@ publish_lun(struct lunset *ls, struct lun *l, uint64_t gen)
 			list_del(it);
 			snap_unref(s);
 		} else {
-			publish_snap(l, s, l->cur, gen);
+			all = publish_snap(l, s, l->cur, gen) && all;
 		}
 	}
-	nv = slim(l->cur, l->new_root, gen, UINT64_MAX);
+	if (all)
+		nv = slim(l->cur, l->new_root, gen, UINT64_MAX);
 	swap(&l->cur, nv, &old);
 	lk_unlock(&l->lk);
 	l->base_seq = ls->fold_seq;

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -389,6 +390,18 @@ catalog_del_prefix(struct cat_txn *t, enum cat_table tab, const void *key,
 	return (rc == MDB_NOTFOUND ? 0 : to_errno(rc, "delete"));
 }
 
+/* False: LMDB itself has given the environment up. */
+static bool
+takes_writes(MDB_env *env)
+{
+	MDB_txn *txn;
+
+	if (mdb_txn_begin(env, NULL, 0, &txn) != 0)
+		return (false);
+	mdb_txn_abort(txn);
+	return (true);
+}
+
 int
 catalog_commit(struct cat_txn *t)
 {
@@ -398,8 +411,12 @@ catalog_commit(struct cat_txn *t)
 	rc = to_errno(mdb_txn_commit(t->txn), "commit");
 	/*
 	 * Without space nothing of it was made valid, and space may come
-	 * back.  After anything else nobody knows what was kept.
+	 * back; but for space that lacked when the page was written that makes
+	 * all of it valid.  Then, and after anything else, nobody knows what
+	 * was kept.
 	 */
+	if ((rc == -ENOSPC || rc == -ENOMEM) && !takes_writes(t->c->env))
+		rc = -EUCLEAN;
 	if (rc != 0 && rc != -ENOSPC && rc != -ENOMEM)
 		t->c->failed = rc;
 	t->magic = 0;

@@ -180,6 +180,7 @@ committed(struct store *st, const struct checkpoint *cp,
     const struct store_row *row, size_t n_notes)
 {
 
+	nodes_committed(st->nodes);
 	st->conf.ops->publish(st->conf.arg, cp->cut.gen);
 	change_forget(st, cp->cut.pos.seq);
 	lk_lock(&st->lk);
@@ -215,11 +216,17 @@ int
 keeper_run(struct store *st)
 {
 	struct checkpoint cp = { .st = st };
-	struct store_row row;
 	uint64_t record_bytes = 0;
+	struct log_state ls;
+	struct store_row row;
 	size_t n_notes;
+	bool known = true;
 	int rc;
 
+	/* Once it has stopped, nothing can become durable any more. */
+	log_state(st->log, &ls);
+	if (ls.failed != 0)
+		return (-EROFS);
 	take_cut(st, &cp.cut);
 	log_drain(st->log, cp.cut.gen);
 	rc = st->conf.ops->fold(st->conf.arg, cp.cut.gen, cp.cut.pos.seq, &cp);
@@ -239,7 +246,8 @@ keeper_run(struct store *st)
 		 * A full disk leaves LMDB as it was, and the next try may
 		 * succeed; after anything else nobody knows what is there.
 		 */
-		if (rc != -ENOSPC && rc != -ENOMEM) {
+		known = rc == -ENOSPC || rc == -ENOMEM;
+		if (!known) {
 			msg_err("checkpoint: the catalogue could not be "
 			    "written (%d): the store is read-only until it "
 			    "is opened again", rc);
@@ -254,7 +262,10 @@ keeper_run(struct store *st)
 	return (0);
 
 out_retry:
-	nodes_reset(st->nodes);
+	if (known)
+		nodes_discard(st->nodes);
+	else
+		nodes_reset(st->nodes);
 	st->retry = cp.cut;
 	st->has_retry = true;
 	free(cp.roots);
@@ -289,7 +300,7 @@ run_one(struct store *st)
 	before = st->last_rc;
 	lk_unlock(&st->lk);
 	rc = keeper_run(st);
-	if (rc != 0 && rc != before)
+	if (rc != 0 && rc != before && rc != -EROFS)
 		msg_warn("checkpoint failed (%d); what was acknowledged is "
 		    "safe in the log; it is tried again", rc);
 	msg_debug("checkpoint %llu: %llu ms", (unsigned long long)number,

@@ -4,10 +4,11 @@
  *
  * State that an append changes is kept in ${end}: it is copied, advanced while
  * records are placed, and stored back only when the write has succeeded.  A
- * write that failed may have left anything behind the last good end, even a
- * whole header whose payload is missing; so the segment is not used any more
- * after that: the next one says in its header where the stream left this one,
- * and whatever lies behind belongs to nobody.
+ * write that failed may have left anything behind the last good end, even
+ * whole records; so the segment is not used any more after that: the next one
+ * says in its header where the stream left this one, and whatever lies behind
+ * belongs to nobody.  Until there is a next one, nobody says so: the first
+ * sector of what was refused is wiped out, so that no recovery meets it.
  */
 #include "meta/log.h"
 
@@ -25,6 +26,7 @@
 #define WRITE_MAX_BYTES	(4u << 20)	/* of one system call */
 #define GEN_SLOTS	64
 #define PAGE_SECTORS	8u
+#define FULL_RETRY_MS	200u
 
 /* Where the next record goes and what it continues. */
 struct log_end {
@@ -32,7 +34,7 @@ struct log_end {
 	struct log_pos last;
 };
 
-/* Members are protected by:  l  lk   g  gen_lk   I  immutable */
+/* Members are protected by:  l  lk   g  gen_lk   a  atomic   I  immutable */
 struct log {
 	struct log_conf conf;		/* [I] */
 	uint8_t boot_id[16];		/* [I] */
@@ -45,6 +47,8 @@ struct log {
 	uint64_t end_pos;		/* [l] */
 	_Atomic uint64_t gen;		/* [l] to change */
 	bool align, must_roll;		/* [l] */
+	uint32_t refused_sectors;	/* [l] in cur: lies what was refused */
+	_Atomic uint64_t full_until_ms;	/* [a] no new segment before */
 	int failed;			/* [l] */
 	struct iovec iov[IOV_ROOM];	/* [l] of the write being built */
 	struct lk gen_lk;		/* rank LK_GEN */
@@ -59,15 +63,33 @@ static uint8_t zeroes[SECTOR_BYTES];	/* never written */
 
 /* ---- segments --------------------------------------------------------- */
 
+/*
+ * A full store is asked again only now and then: each try takes a number, and
+ * numbers are never used twice.
+ */
 static int
 new_segment(struct log *l, struct seg **out)
 {
-	uint32_t number = atomic_fetch_add(l->conf.next_segment, 1);
+	uint64_t now = clock_mono_ms();
+	struct seg *s;
+	uint32_t number;
 	int rc;
 
-	if ((rc = l->conf.created(l->conf.created_arg, number)) != 0)
+	if (now < atomic_load(&l->full_until_ms))
+		return (-ENOSPC);
+	number = atomic_fetch_add(l->conf.next_segment, 1);
+	if ((rc = segs_create(l->conf.segs, number, &s)) != 0) {
+		if (rc == -ENOSPC)
+			atomic_store(&l->full_until_ms, now + FULL_RETRY_MS);
 		return (rc);
-	return (segs_create(l->conf.segs, number, out));
+	}
+	if ((rc = l->conf.created(l->conf.created_arg, number)) != 0) {
+		(void)segs_remove(l->conf.segs, number);
+		seg_put(s);
+		return (rc);
+	}
+	*out = s;
+	return (0);
 }
 
 /*
@@ -163,10 +185,26 @@ roll_locked(struct log *l)
 	memcpy(l->nonce, nonce, sizeof(nonce));
 	l->end.off_sectors = SEG_HEADER_SECTORS;
 	l->align = l->must_roll = false;
+	l->refused_sectors = 0;
 	l->end_pos += SEG_HEADER_BYTES;
 	syncer_wrote(l->sync, s, l->end_pos);
 	syncer_want_ready(l->sync);
 	return (0);
+}
+
+/*
+ * Wipe out the header of the first record that was refused, if it got to the
+ * file.  A disk that refuses this too is asked again, by the next append that
+ * cannot roll over and at the end.
+ */
+static void
+wipe_refused_locked(struct log *l)
+{
+	struct iovec iov = { zeroes, sizeof(zeroes) };
+
+	if (l->refused_sectors != 0 && seg_write(l->cur, &iov, 1,
+	    (uint64_t)l->refused_sectors * SECTOR_BYTES) == 0)
+		l->refused_sectors = 0;
 }
 
 /* ---- append ----------------------------------------------------------- */
@@ -287,6 +325,8 @@ write_some_locked(struct log *l, struct log_rec *const *recs, size_t n)
 		recs[i]->rc = rc;
 	if (rc != 0) {
 		l->must_roll = true;
+		l->refused_sectors = from;
+		wipe_refused_locked(l);
 		return (k);
 	}
 	l->end_pos += (uint64_t)(e.off_sectors - l->end.off_sectors) *
@@ -310,8 +350,10 @@ append_locked(struct log *l, struct log_rec *const *recs, size_t n)
 		}
 		if ((l->cur == NULL || l->must_roll ||
 		    !fits(l, first_off(l), recs[i])) &&
-		    (rc = roll_locked(l)) != 0)
+		    (rc = roll_locked(l)) != 0) {
+			wipe_refused_locked(l);
 			break;
+		}
 		k = write_some_locked(l, recs + i, n - i);
 		rc = recs[i]->rc;
 		i += k;
@@ -527,6 +569,7 @@ log_close(struct log *l)
 	if (l == NULL)
 		return;
 	syncer_free(l->sync);
+	wipe_refused_locked(l);
 	if (l->next != NULL) {
 		(void)segs_remove(l->conf.segs, seg_number(l->next));
 		seg_put(l->next);

@@ -40,7 +40,7 @@ struct log_conf {
 	uint64_t epoch;
 	_Atomic uint32_t *next_segment;	/* the store's source of numbers */
 	struct log_pos start;		/* where recovery ended */
-	/* A segment comes into being (before its first byte); 0 or -errno. */
+	/* A segment was made (before its first byte); 0 or -errno. */
 	int (*created)(void *arg, uint32_t number);
 	void *created_arg;
 };

@@ -329,6 +329,7 @@ nodes_free(struct nodes *ns)
 	nodes_reset(ns);
 	free(ns->hdr);
 	free(ns->buf);
+	free(ns->fresh);
 	nodecache_free(ns->cache);
 	free(ns);
 }

@@ -117,12 +117,17 @@ void nodes_load_async(struct nodes *ns, struct exec *ex, struct place p,
  * back (from the cache or the writer's buffer) at once, is in its segments
  * after nodes_flush, and durable after nodes_sync.
  * Errors: -ENOSPC, -EIO; after an error the caller abandons its checkpoint
- * and calls nodes_reset: what was put since the last flush has no place.
+ * and calls nodes_discard, or nodes_reset when the catalogue may refer to what
+ * was put.  nodes_committed: it does.
  */
 int nodes_put(struct nodes *ns, const struct node *n, struct place *out);
 int nodes_flush(struct nodes *ns);
 int nodes_sync(struct nodes *ns);
+void nodes_committed(struct nodes *ns);
+/* Gathered nodes are dropped; what comes goes to a fresh pair. */
 void nodes_reset(struct nodes *ns);
+/* The same, and pairs made since nodes_committed are removed. */
+void nodes_discard(struct nodes *ns);
 
 /* The current pair's first segment (0: none yet) and the end of what was
  * flushed to it: behind it nothing is referred to. */

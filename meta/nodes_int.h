@@ -31,6 +31,9 @@ struct nodes {
 	struct seg *left[NODES_PAIRS_MAX][2];
 	unsigned n_left;
 	bool dirty;			/* the current pair */
+	/* first segments of the pairs that no checkpoint has committed */
+	uint32_t *fresh;
+	size_t n_fresh, room_fresh;
 };
 
 /* True and a copy when the node is gathered and not flushed yet. */

@@ -69,12 +69,14 @@ create_pair(struct nodes *ns, struct seg *pair[2])
 	int rc = 0;
 
 	for (; made < 2; made++) {
-		rc = ns->conf.created(ns->conf.created_arg, number + made);
-		if (rc == 0)
-			rc = segs_create(ns->conf.segs, number + made,
-			    &pair[made]);
+		rc = segs_create(ns->conf.segs, number + made, &pair[made]);
 		if (rc != 0)
 			goto out_remove;
+		rc = ns->conf.created(ns->conf.created_arg, number + made);
+		if (rc != 0) {
+			made++;
+			goto out_remove;
+		}
 	}
 	if ((rc = write_header(ns, pair[0], 0)) != 0 ||
 	    (rc = write_header(ns, pair[1], 1)) != 0)
@@ -90,6 +92,21 @@ out_remove:
 }
 
 static int
+reserve_fresh(struct nodes *ns)
+{
+	size_t room = ns->room_fresh == 0 ? 16 : ns->room_fresh * 2;
+	uint32_t *all;
+
+	if (ns->n_fresh < ns->room_fresh)
+		return (0);
+	if ((all = realloc(ns->fresh, room * sizeof(*all))) == NULL)
+		return (-ENOMEM);
+	ns->fresh = all;
+	ns->room_fresh = room;
+	return (0);
+}
+
+static int
 roll(struct nodes *ns)
 {
 	struct seg *pair[2] = { NULL, NULL };
@@ -97,8 +114,10 @@ roll(struct nodes *ns)
 
 	if (ns->n_left == NODES_PAIRS_MAX && (rc = nodes_sync(ns)) != 0)
 		return (rc);
-	if ((rc = create_pair(ns, pair)) != 0)
+	if ((rc = reserve_fresh(ns)) != 0 ||
+	    (rc = create_pair(ns, pair)) != 0)
 		return (rc);
+	ns->fresh[ns->n_fresh++] = seg_number(pair[0]);
 	if (ns->seg[0] != NULL) {
 		ns->left[ns->n_left][0] = ns->seg[0];
 		ns->left[ns->n_left][1] = ns->seg[1];
@@ -263,6 +282,31 @@ nodes_reset(struct nodes *ns)
 		ns->seg[i] = NULL;
 	}
 	ns->dirty = false;
+}
+
+void
+nodes_committed(struct nodes *ns)
+{
+
+	ns->n_fresh = 0;
+}
+
+/*
+ * A checkpoint that is tried again and again must not fill the disk with what
+ * its attempts have left.  Crash: recovery removes what is behind the last
+ * committed pair.
+ */
+void
+nodes_discard(struct nodes *ns)
+{
+
+	nodes_reset(ns);
+	while (ns->n_fresh > 0) {
+		uint32_t number = ns->fresh[--ns->n_fresh];
+
+		(void)segs_remove(ns->conf.segs, number);
+		(void)segs_remove(ns->conf.segs, number + 1);
+	}
 }
 
 uint32_t

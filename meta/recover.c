@@ -2,6 +2,7 @@
 #include "meta/recover.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -188,6 +189,15 @@ load_image(struct recovery *rv, uint32_t number)
 
 	if ((rc = segs_get(rv->conf.segs, number, &s)) != 0)
 		return (rc);
+	/*
+	 * What is verified must be what the disk holds: after a write-back
+	 * that failed, the kernel keeps the pages and calls them clean.
+	 */
+	if ((rc = seg_sync(s)) != 0) {
+		seg_put(s);
+		return (rc);
+	}
+	(void)posix_fadvise(seg_fd(s), 0, 0, POSIX_FADV_DONTNEED);
 	/* The file may have been cut behind its end: read what there is. */
 	while (done < all) {
 		struct iovec iov = { rv->img + done, all - done };
@@ -312,7 +322,8 @@ image_proves(const struct recovery *rv, const struct seg_header *h,
 /*
  * Nothing continues ${rv->pos} in ${c} (NULL: there is no segment at all).
  * Only records of the last epoch, and only those outside the chain, can tell
- * that the next one was durable.
+ * that the next one was durable.  In ${c} they lie behind what was replayed of
+ * it, which may be nothing: then ${rv->pos} is in the segment before.
  */
 static int
 proved_durable(struct recovery *rv, const struct cand *c, bool *out)
@@ -321,7 +332,7 @@ proved_durable(struct recovery *rv, const struct cand *c, bool *out)
 	int rc;
 
 	*out = c != NULL &&
-	    image_proves(rv, &c->h, rv->pos.end_sectors, seq, epoch);
+	    image_proves(rv, &c->h, c->end_sectors, seq, epoch);
 	for (size_t i = 0; i < rv->n_cands && !*out; i++) {
 		const struct cand *o = &rv->cands[i];
 
@@ -482,10 +493,16 @@ walk(struct recovery *rv)
 {
 	uint32_t off = SEG_HEADER_SECTORS;
 	struct cand *c, *next;
+	bool durable = false;
 	int rc;
 
 	if (rv->pos.segment == 0) {
 		c = successor(rv, 0);
+		/* No log yet; or the first segment of one is missing. */
+		if (c == NULL && (rc = proved_durable(rv, NULL, &durable)) != 0)
+			return (rc);
+		if (durable)
+			return (damaged(rv, "missing:"));
 	} else {
 		if ((c = cand_of(rv, rv->pos.segment)) == NULL) {
 			msg_err("segment %u, in which the log goes on after "

@@ -35,7 +35,9 @@ static int
 say(const char *what, const char *name, int err)
 {
 
-	if (err != EMFILE && err != ENFILE)
+	static struct msg_limit limit;
+
+	if (err != EMFILE && err != ENFILE && msg_allowed(&limit, 10))
 		msg_err("%s %s: %s", what, name, strerror(err));
 	return (-err);
 }

@@ -69,6 +69,26 @@ has_new_suffix(const char *name)
 	return (segdir_parse_name(stem, &n));
 }
 
+/*
+ * A spare that is not empty was a segment whose rename was lost with the
+ * power: its header must not come back under its number.
+ */
+static bool
+is_empty(const struct segdir *d, const char *name)
+{
+	static const uint8_t zero[512];
+	uint8_t head[512];
+	int fd = openat(d->spare, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	bool empty;
+
+	if (fd < 0)
+		return (false);
+	empty = pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
+	    memcmp(head, zero, sizeof(head)) == 0;
+	(void)close(fd);
+	return (empty);
+}
+
 /* Half-made files and those of another size go; strangers are left alone. */
 static int
 scan_one(void *arg, const char *name)
@@ -80,7 +100,7 @@ scan_one(void *arg, const char *name)
 
 	ours = segdir_parse_name(name, &n);
 	if (ours && fstatat(d->spare, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		keep = is_spare(d, &st);
+		keep = is_spare(d, &st) && is_empty(d, name);
 	lk_lock(&d->lk);
 	if (ours && n >= d->next_spare)
 		d->next_spare = n + 1;	/* may wrap; see segspare_prepare */
