@@ -62,9 +62,10 @@ chunk_get(struct buf_pool *p, unsigned cls)
 	if (f != NULL) {
 		p->idle[cls] = f->next;
 		p->idle_bytes -= class_bytes(cls);
-		return (f);
-	}
-	return (aligned_alloc(4096, class_bytes(cls)));
+	} else if ((f = aligned_alloc(4096, class_bytes(cls))) == NULL)
+		return (NULL);
+	p->used_bytes += class_bytes(cls);
+	return (f);
 }
 
 static void
@@ -72,6 +73,7 @@ chunk_put(struct buf_pool *p, unsigned cls, void *chunk)
 {
 	struct buf_free *f = chunk;
 
+	p->used_bytes -= class_bytes(cls);
 	if (p->idle_bytes + class_bytes(cls) > p->max_idle_bytes) {
 		free(chunk);
 		return;
@@ -89,6 +91,14 @@ buf_plan(struct buf *b, size_t bytes)
 	b->bytes = (uint32_t)bytes;
 	b->cls = (uint8_t)class_of(TT_MIN(bytes, (size_t)BUF_CHUNK));
 	b->n = 0;
+}
+
+size_t
+buf_cost(size_t bytes, size_t upto)
+{
+	size_t chunk = class_bytes(class_of(TT_MIN(bytes, (size_t)BUF_CHUNK)));
+
+	return ((upto + chunk - 1) / chunk * chunk);
 }
 
 int

@@ -27,6 +27,7 @@ struct buf_free;
 struct buf_pool {
 	struct buf_free *idle[BUF_CLASSES];
 	size_t idle_bytes, max_idle_bytes;
+	size_t used_bytes;	/* in buffers */
 };
 
 struct buf {
@@ -41,6 +42,9 @@ void buf_pool_drain(struct buf_pool *p);
 
 /* Say how long ${b} will be (1..BUF_BYTES_MAX); allocates nothing. */
 void buf_plan(struct buf *b, size_t bytes);
+
+/* What buf_reserve(${upto}) of a buffer planned for ${bytes} allocates. */
+size_t buf_cost(size_t bytes, size_t upto);
 
 /* Allocate the chunks of the first ${upto} bytes.  Errors: -ENOMEM. */
 int buf_reserve(struct buf_pool *p, struct buf *b, size_t upto);

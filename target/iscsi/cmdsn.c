@@ -3,8 +3,9 @@
  * cmdsn.c - order and window of commands (RFC 7143 4.2.2.1).
  *
  * ExpCmdSN is the next command in turn; MaxCmdSN leaves room for as many more
- * as the session has free places, and never falls: a command that is admitted
- * takes a place and raises ExpCmdSN by one, one that is answered frees a place.
+ * as the session has free places: a command that is admitted takes a place and
+ * raises ExpCmdSN by one, one that is answered frees a place.  There are fewer
+ * places while memory is short (flow_window), but MaxCmdSN never falls.
  *
  * A command before its turn is held.  On the one connection of a session that
  * happens only behind a command whose data digest was wrong, or which the
@@ -21,11 +22,17 @@ sn_before(uint32_t a, uint32_t b)
 	return ((int32_t)(a - b) < 0);
 }
 
+/* MaxCmdSN of the PDU that is sent now. */
 uint32_t
-cmdsn_max(const struct iscsi_conn *c)
+cmdsn_max(struct iscsi_conn *c)
 {
+	uint32_t places = flow_window(c), max;
 
-	return (c->exp_cmdsn + (c->node->env.depth - c->used) - 1);
+	places = places > c->used ? places - c->used : 0;
+	max = c->exp_cmdsn + places - 1;
+	if (sn_before(c->max_cmdsn, max))
+		c->max_cmdsn = max;
+	return (c->max_cmdsn);
 }
 
 static struct iscsi_task *
@@ -41,7 +48,7 @@ cmdsn_fits(const struct iscsi_conn *c, uint32_t cmdsn)
 {
 
 	if (sn_before(cmdsn, c->exp_cmdsn) ||
-	    sn_before(cmdsn_max(c), cmdsn))
+	    sn_before(c->max_cmdsn, cmdsn))
 		return (false);
 	LIST_FOREACH(it, &c->held)
 		if (LIST_ENTRY(it, struct iscsi_task, wait)->cmdsn == cmdsn)

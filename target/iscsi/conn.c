@@ -53,12 +53,20 @@ on_closed(void *arg)
 
 static const struct conn_ops net_ops = { on_received, on_closed };
 
-static uint64_t
-silence_us(const struct iscsi_conn *c)
-{
+/*
+ * Silence is counted in quarters of its limit: an exact time would cost a look
+ * at the clock for each receive.
+ */
+#define QUARTERS 4u
 
-	return ((c->info.discovery ? CONN_DISCOVERY_MS : c->node->env.nop_ms) *
-	    UINT64_C(1000));
+static uint64_t
+quarter_us(const struct iscsi_conn *c)
+{
+	const struct iscsi_env *e = &c->node->env;
+	unsigned ms = c->info.discovery ? CONN_DISCOVERY_MS : c->pinged ?
+	    e->nop_timeout_ms : e->nop_ms;
+
+	return (ms * UINT64_C(1000) / QUARTERS);
 }
 
 /* A silent peer is asked for a sign of life. */
@@ -77,34 +85,46 @@ ping(struct iscsi_conn *c)
 	c->pinged = true;
 }
 
-/* Login took too long, or a period of possible silence is over. */
+/* A quarter has passed; is the silence long enough to do something? */
+static void
+watch(struct iscsi_conn *c)
+{
+	uint64_t now = c->rx.count + c->tx_count;
+
+	if (now > c->timer_count) {
+		c->pinged = false;
+		c->quiet = 0;
+	} else if (++c->quiet >= QUARTERS && (c->pinged ||
+	    c->info.discovery || c->st != CS_FULL)) {
+		conn_complain(c, "no sign of life, dropped");
+		conn_kill(c);
+		return;
+	} else if (c->quiet >= QUARTERS) {
+		ping(c);
+		if (c->st != CS_FULL)
+			return;
+		c->quiet = 0;
+		now++;		/* our ping leaving is no sign of the peer's */
+	}
+	c->timer_count = now;
+	exec_after(c->w->exec, &c->timer, quarter_us(c));
+}
+
+/* Login took too long, nobody logged out, or a quarter of silence is over. */
 static void
 on_timer(struct exec_timer *timer)
 {
 	struct iscsi_conn *c = TT_CONTAINER(timer, struct iscsi_conn, timer);
-	uint64_t now = c->rx.count + c->tx_count;
 
 	if (c->st == CS_LOGIN || c->st == CS_CLAIM) {
 		login_report(c->login, ISCSI_REFUSED_TIMEOUT);
 		conn_kill(c);
-		return;
-	}
-	if (c->st != CS_FULL)
-		return;
-	if (now > c->timer_count)
-		c->pinged = false;
-	else if (c->pinged || c->info.discovery) {
-		conn_complain(c, "no sign of life, dropped");
+	} else if (c->ask == ASK_EVICT)
 		conn_kill(c);
-		return;
-	} else {
-		ping(c);
-		if (c->st != CS_FULL)
-			return;
-		now++;		/* our ping leaving is no sign of the peer's */
-	}
-	c->timer_count = now;
-	exec_after(c->w->exec, &c->timer, silence_us(c));
+	else if (c->ask == ASK_STOP && c->st == CS_FULL)
+		conn_leave(c);
+	else if (c->st != CS_DEAD)
+		watch(c);
 }
 
 /* Watch for silence from now on. */
@@ -113,10 +133,10 @@ conn_silence_start(struct iscsi_conn *c)
 {
 
 	exec_cancel(c->w->exec, &c->timer);
-	if (silence_us(c) == 0)
+	if (!c->info.discovery && c->node->env.nop_ms == ISCSI_NEVER_MS)
 		return;
 	c->timer_count = c->rx.count + c->tx_count;
-	exec_after(c->w->exec, &c->timer, silence_us(c));
+	exec_after(c->w->exec, &c->timer, quarter_us(c));
 }
 
 static void
@@ -155,6 +175,8 @@ init_lists(struct iscsi_conn *c)
 	list_init(&c->table);
 	list_init(&c->waiters);
 	list_init(&c->waiter);
+	list_init(&c->hungry);
+	list_init(&c->bound);
 	for (size_t i = 0; i < CONN_HASH; i++)
 		list_init(&c->hash[i]);
 }
@@ -205,6 +227,8 @@ iscsi_conn_accept(struct iscsi_worker *w, int fd, uint16_t tag)
 	c->timer.fn = on_timer;
 	c->drop_call.fn = on_drop;
 	c->wake_call.fn = on_wake;
+	c->feed_call.fn = flow_fed;
+	c->ask_call.fn = evict_asked;
 	init_lists(c);
 	neg_init(&c->neg);
 	if ((rc = conn_setup(c, fd, tag)) == -EINPROGRESS)
@@ -262,8 +286,8 @@ conn_drain(struct iscsi_conn *c)
 
 	if (c->st == CS_DEAD || c->st == CS_DRAIN)
 		return;
+	/* The timer runs on: nobody waits for ever for a peer to take it. */
 	c->st = CS_DRAIN;
-	exec_cancel(c->w->exec, &c->timer);
 	conn_close(c->net, true);
 }
 
@@ -274,6 +298,68 @@ conn_leave_check(struct iscsi_conn *c)
 
 	if (c->st == CS_LEAVE && list_empty(&c->tasks) && list_empty(&c->outq))
 		conn_drain(c);
+}
+
+/*
+ * Commands whose data is not all here were never acknowledged and are
+ * dropped; the SCSI side finishes the others, and their answers are sent.
+ */
+void
+conn_leave(struct iscsi_conn *c)
+{
+
+	if (c->st != CS_FULL)
+		return;
+	c->st = CS_LEAVE;
+	LIST_FOREACH_SAFE(it, nx, &c->tasks) {
+		struct iscsi_task *t = LIST_ENTRY(it, struct iscsi_task, link);
+
+		if (t->st == TS_COLLECT)
+			task_end(t);
+	}
+	conn_leave_check(c);
+}
+
+/* Asynchronous message, event 1: please log out (11.9.1). */
+static void
+send_ask(struct iscsi_conn *c, unsigned ms)
+{
+	struct tx_pdu *p = tx_new(c);
+	unsigned s = ms / 1000 + (ms % 1000 != 0);
+
+	if (p == NULL)
+		return;
+	pdu_async(&p->bhs, 1, 0, 0, (uint16_t)TT_MIN(s, 65535u));
+	tx_send(p, TX_STATUS);
+}
+
+/*
+ * The session has to end: give its initiator ${ms} to log out, and serve it
+ * meanwhile.  Who is not in full feature phase ends at once.
+ */
+void
+conn_ask_logout(struct iscsi_conn *c, enum conn_ask why, unsigned ms)
+{
+	bool asked = c->ask != ASK_NO;
+
+	if (c->st == CS_DEAD || c->ask == ASK_EVICT)
+		return;
+	if (c->st == CS_LOGIN || c->st == CS_CLAIM ||
+	    (why == ASK_EVICT && ms == 0)) {
+		conn_kill(c);
+		return;
+	}
+	if (c->info.discovery) {
+		conn_leave(c);
+		return;
+	}
+	if (c->st == CS_FULL && !asked)
+		send_ask(c, ms);
+	if (c->st == CS_DEAD || (c->st != CS_FULL && why == ASK_STOP))
+		return;
+	c->ask = why;
+	exec_cancel(c->w->exec, &c->timer);
+	exec_after(c->w->exec, &c->timer, ms * UINT64_C(1000));
 }
 
 /* The last step, when nothing refers to the connection any more. */
@@ -299,6 +385,8 @@ conn_maybe_finish(struct iscsi_conn *c)
 		e->ops->target_put(e->arg, c->target);
 	login_free(c->login);
 	text_io_free(c);
+	flow_leave(c);
+	evict_unbind(c);
 	free(c->rx.buf);
 	list_del(&c->link);
 	c->magic = 0;

@@ -7,12 +7,14 @@
  *	rx.c		bytes to PDUs
  *	tx.c		PDUs to bytes
  *	session.c	the table of sessions, reinstatement
+ *	evict.c		the end of all sessions of a target
  *	worker.c	nodes and workers, orderly stop
  *	login_io.c	the login phase on a connection
  *	full.c		full feature phase: what each opcode means
  *	cmdsn.c		order and window of commands
  *	task.c		life of a task, the functions of task.h
  *	scsi_io.c	SCSI commands, data-out, R2T
+ *	flow.c		charges of data, the window that follows
  *	datain.c	data-in and responses
  *	tmf.c		task management, waiting for tasks to settle
  *	text_io.c	text requests
@@ -26,6 +28,7 @@
 #include "meta/base/exec.h"
 #include "meta/base/list.h"
 #include "meta/base/lock.h"
+#include "target/iscsi/budget.h"
 #include "target/iscsi/buf.h"
 #include "target/iscsi/iscsi.h"
 #include "target/iscsi/login.h"
@@ -45,7 +48,10 @@
 #define TX_BYTES_MAX	(8u << 20)	/* the same in bytes: then rx waits */
 #define CONN_HASH	128
 #define CONN_IMMEDIATE_MAX 64	/* immediate requests at work at once */
-/* Data of commands at work, per connection; one may always exceed it. */
+/*
+ * Data of commands at work, per connection; one may always exceed it.  What
+ * comes unasked is not held up by it.
+ */
 #define CONN_DATA_MAX	(64u << 20)
 #define CONN_TEXT_MAX	(64u << 10)	/* a whole text request */
 /* A discovery session that is silent this long is closed, without a ping. */
@@ -56,6 +62,11 @@ struct iscsi_node {
 	struct lk lk;			/* LK_SESSIONS */
 	struct list sessions;		/* [t] iscsi_conn.table */
 	uint16_t last_tsih;		/* [t] */
+	struct list bound;		/* [t] iscsi_conn.bound */
+	struct list evicts;		/* [t] under way, evict.c */
+	struct budget budget;
+	struct list hungry;		/* [t] iscsi_conn.hungry */
+	_Atomic unsigned n_hungry;
 };
 
 struct iscsi_worker {
@@ -84,6 +95,9 @@ struct iscsi_worker {
 enum conn_state {
 	CS_LOGIN, CS_CLAIM, CS_FULL, CS_LEAVE, CS_DRAIN, CS_DEAD
 };
+
+/* Why the peer was asked to log out; the timer does the rest. */
+enum conn_ask { ASK_NO, ASK_STOP, ASK_EVICT };
 
 enum rx_state { RX_HEADER, RX_DATA, RX_TAIL };
 enum rx_dst { RX_DISCARD, RX_LINEAR, RX_TASK };
@@ -137,7 +151,7 @@ enum task_state {
 /* Why a command fails before the SCSI side sees it; task_fail's table. */
 enum task_fail {
 	TF_NONE, TF_UNEXPECTED, TF_INCORRECT, TF_DIGEST, TF_TOO_LARGE,
-	TF_BIDI, TF_BUSY
+	TF_BIDI, TF_BUSY, TF_FULL
 };
 
 /* Waiting until no affected task is with the SCSI side. */
@@ -173,7 +187,9 @@ struct iscsi_task {
 	bool unsol, r2t_open;		/* a sequence is under way */
 	enum task_fail fail;
 	uint32_t charged;		/* bytes of conn.charged */
-	bool full;			/* ... for all its data */
+	uint32_t taken;			/* ... of the node's budget */
+	bool full;			/* charged for all its data */
+	bool lane;			/* has the node's lane */
 
 	const struct iovec *ext;	/* data-in in foreign memory */
 	unsigned n_ext;
@@ -211,6 +227,8 @@ struct iscsi_conn {
 	struct exec_timer timer;	/* login limit, then silence */
 	uint64_t timer_count;
 	bool pinged;
+	unsigned quiet;			/* ticks without a sign of life */
+	enum conn_ask ask;		/* the peer was asked to log out */
 	unsigned pinned;		/* conn_maybe_finish waits for 0 */
 
 	struct rx rx;
@@ -218,6 +236,7 @@ struct iscsi_conn {
 
 	uint32_t statsn;
 	uint32_t exp_cmdsn;
+	uint32_t max_cmdsn;		/* the initiator was told */
 	unsigned used;			/* commands that take a place */
 	unsigned n_immediate;
 	struct list held;		/* arrived before their turn, sorted */
@@ -228,6 +247,7 @@ struct iscsi_conn {
 	uint64_t serial;
 	uint32_t next_ttt;
 	size_t charged;			/* bytes of commands at work */
+	struct budget_share share;	/* of node.budget */
 	unsigned n_full;		/* commands charged in full */
 	struct list waiting;		/* tasks that wait for ${charged} */
 	struct list outq;		/* tasks with Data-In still to queue */
@@ -259,7 +279,17 @@ struct iscsi_conn {
 	unsigned n_posted;		/* [t] calls under way to our loop */
 	bool ending;			/* [t] post nothing any more */
 	bool drop_posted;		/* [t] */
-	struct exec_call drop_call, wake_call;
+	bool feed_posted, ask_posted;	/* [t] */
+	struct exec_call drop_call, wake_call, feed_call, ask_call;
+	struct list hungry;		/* [t] in node.hungry */
+	/*
+	 * From before target_find until all is given back: in node.bound, so
+	 * that iscsi_node_evict knows who has, or may get, a target.
+	 */
+	struct list bound;		/* [t] in node.bound */
+	bool finding;			/* [t] target_find is running */
+	const struct iscsi_target *bound_to;	/* [t] */
+	unsigned ask_ms;		/* [t] for ask_call */
 };
 
 /* conn.c */
@@ -269,6 +299,8 @@ void conn_drain(struct iscsi_conn *c);
 void conn_leave_check(struct iscsi_conn *c);
 void conn_maybe_finish(struct iscsi_conn *c);
 void conn_silence_start(struct iscsi_conn *c);
+void conn_leave(struct iscsi_conn *c);
+void conn_ask_logout(struct iscsi_conn *c, enum conn_ask why, unsigned ms);
 
 /* rx.c */
 int rx_init(struct rx *rx);
@@ -296,7 +328,7 @@ void full_pdu(struct iscsi_conn *c, bool digest_ok);
 void full_run(struct iscsi_task *t);
 
 /* cmdsn.c */
-uint32_t cmdsn_max(const struct iscsi_conn *c);
+uint32_t cmdsn_max(struct iscsi_conn *c);
 bool cmdsn_fits(const struct iscsi_conn *c, uint32_t cmdsn);
 void cmdsn_admit(struct iscsi_task *t);
 void cmdsn_skip(struct iscsi_conn *c, uint32_t cmdsn);
@@ -320,7 +352,15 @@ void scsi_io_pdu(struct iscsi_conn *c);
 void scsi_io_dataout_header(struct iscsi_conn *c);
 void scsi_io_dataout_pdu(struct iscsi_conn *c, bool digest_ok);
 void scsi_io_progress(struct iscsi_task *t);
-void scsi_io_uncharge(struct iscsi_task *t);
+
+/* flow.c */
+bool flow_take(struct iscsi_task *t, uint32_t bytes, uint32_t upto);
+bool flow_take_all(struct iscsi_task *t);
+void flow_give(struct iscsi_task *t);
+bool flow_join(struct iscsi_conn *c);
+void flow_leave(struct iscsi_conn *c);
+void flow_fed(struct exec_call *call);
+uint32_t flow_window(const struct iscsi_conn *c);
 
 /* datain.c */
 void datain_respond(struct iscsi_task *t);
@@ -351,5 +391,11 @@ void session_drop_others(struct iscsi_conn *c);
 void session_post(struct iscsi_conn *c,
     struct exec_call *(*make)(void *ctx, struct iscsi_conn *other),
     void *ctx);
+
+/* evict.c */
+void evict_finding(struct iscsi_conn *c);
+bool evict_found(struct iscsi_conn *c, const struct iscsi_target *t);
+void evict_unbind(struct iscsi_conn *c);
+void evict_asked(struct exec_call *call);
 
 #endif /* !TARGET_ISCSI_CONN_INT_H */

@@ -78,12 +78,22 @@ struct iscsi_env_ops {
 	/*
 	 * The target named ${iqn} (lower case), with a reference.
 	 * Errors: -ENOENT no such target; -EACCES not for this peer (wrong
-	 * initiator, or no CHAP beyond loopback): both are answered "not
-	 * found"; -EIDRM it was removed while in use; -EAGAIN not yet.
+	 * initiator, or no CHAP beyond loopback); to the peer both look the
+	 * same, see chap_absent.  -EIDRM it was removed while in use; -EAGAIN
+	 * not yet: say these two only to peers that may know of it.
 	 */
 	int (*target_find)(void *arg, const char *iqn,
 	    const struct iscsi_peer *peer, struct iscsi_target **out);
 	void (*target_put)(void *arg, struct iscsi_target *t);
+
+	/*
+	 * Optional (NULL: true).  ${peer} asks for a target that does not
+	 * exist or is not for it.  True: it goes through CHAP as for a target
+	 * that needs it, and fails with "authentication failure" whatever it
+	 * answers.  False: "not found" at once.  To hide which targets exist,
+	 * say true to every peer from which any target would want CHAP.
+	 */
+	bool (*chap_absent)(void *arg, const struct iscsi_peer *peer);
 
 	/* Must this peer pass CHAP?  ${t} NULL: for a discovery session. */
 	bool (*chap_needed)(void *arg, struct iscsi_target *t,
@@ -92,7 +102,8 @@ struct iscsi_env_ops {
 	/*
 	 * The secret of ${user} for ${t} (NULL: discovery).
 	 * Errors: -ENOENT unknown user; the exchange goes on and fails as
-	 * with a wrong secret.
+	 * with a wrong secret.  For a target that is not there it is called
+	 * with NULL, too, for the time it takes; what it says is not used.
 	 */
 	int (*chap_secret)(void *arg, struct iscsi_target *t,
 	    const char *user, struct iscsi_secret *out);
@@ -139,6 +150,8 @@ struct iscsi_task_ops;		/* target/iscsi/task.h */
 #define ISCSI_CHAP_SHA256	0x4u
 #define ISCSI_CHAP_SHA3_256	0x8u
 
+#define ISCSI_NEVER_MS	0xffffffffu	/* nop_ms: peers are not asked */
+
 /* Given once to iscsi_node_new; zero means the value in parentheses. */
 struct iscsi_env {
 	const struct iscsi_env_ops *ops;
@@ -148,9 +161,16 @@ struct iscsi_env {
 	unsigned depth;			/* commands per session (128) */
 	unsigned chap_algs;		/* ISCSI_CHAP_* (all four) */
 	unsigned login_ms;		/* login time limit (15,000) */
-	unsigned nop_ms;		/* silence before a NOP-In (never) */
+	unsigned nop_ms;		/* silence before a NOP-In (30,000) */
+	unsigned nop_timeout_ms;	/* ... and then before the end (30,000) */
+	unsigned logout_ms;		/* for a logout we ask for (5,000) */
 	uint32_t max_out_bytes;		/* largest data-out (32 MiB) */
 	size_t pool_bytes;		/* idle buffers per loop (64 MiB) */
+	/*
+	 * Buffers of all commands at work (512 MiB; at least 64 MiB).  Each
+	 * session takes 1.25 MiB of it; a login beyond is refused.
+	 */
+	size_t memory_bytes;
 	/*
 	 * Tasks of other sessions that a reset aborts are answered TASK
 	 * ABORTED (the TAS bit of the control mode page is set); otherwise

@@ -51,6 +51,10 @@ static void
 data_to_task(struct iscsi_conn *c, struct iscsi_task *t)
 {
 
+	if (!flow_take(t, c->rx.len, c->rx.len)) {
+		c->rx.reject = REJ_NO_RESOURCES;
+		return;
+	}
 	buf_plan(&t->buf, c->rx.len);
 	if (buf_reserve(&c->w->pool, &t->buf, c->rx.len) != 0) {
 		conn_kill(c);

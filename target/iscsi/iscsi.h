@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "meta/base/exec.h"
 #include "target/iscsi/env.h"
 #include "target/iscsi/task.h"
 #include "target/net/loop.h"
@@ -55,11 +56,13 @@ int iscsi_conn_accept(struct iscsi_worker *w, int fd, uint16_t tag);
 
 /**
  * iscsi_worker_stop(w, force, idle, arg):
- * End all connections of the worker: receive nothing more, let the SCSI side
- * finish what it has, send those answers, close.  With ${force}, answers are
- * not sent.  ${idle} is called once, on the loop, when no connection is left
- * (never from inside this call).  A second call with ${force} hurries a first
- * one without; its ${idle} is ignored.
+ * End all connections of the worker: ask the initiators to log out (an
+ * asynchronous message) and serve them on until they do or env.logout_ms are
+ * over; then receive nothing more, let the SCSI side finish what it has, send
+ * those answers, close.  With ${force}, all that is left out.
+ * ${idle} is called once, on the loop, when no connection is left (never from
+ * inside this call).  A second call with ${force} hurries a first one without;
+ * its ${idle} is ignored.
  *
  * Threads: the worker's loop.
  */
@@ -73,6 +76,22 @@ void iscsi_worker_stop(struct iscsi_worker *w, bool force,
  * Threads: any; not with a lock above LK_TARGETS held.
  */
 unsigned iscsi_node_drop(struct iscsi_node *n, const struct iscsi_target *t);
+
+/**
+ * iscsi_node_evict(n, t, ms, ex, done, arg):
+ * End every session of ${t}, and every login to it that is under way: ask the
+ * initiators to log out, wait up to ${ms} for that, then close what is left.
+ * ${done} is called once, on ${ex}, when no session of ${t} exists any more,
+ * no login to it is under way, and all references to it were given back.
+ * env.target_find must refuse ${t} (-EIDRM) already when this is called, or
+ * somebody may enter again.
+ *
+ * Errors:  -ENOMEM; ${done} is not called.
+ * Threads: any; not with a lock above LK_TARGETS held.  Before the node and
+ *          the workers are freed, ${done} must have been called.
+ */
+int iscsi_node_evict(struct iscsi_node *n, const struct iscsi_target *t,
+    unsigned ms, struct exec *ex, void (*done)(void *arg), void *arg);
 
 /* How many normal sessions ${t} (NULL: all) has now.  Threads as above. */
 unsigned iscsi_node_count(struct iscsi_node *n, const struct iscsi_target *t);

@@ -117,7 +117,9 @@ login_refuse(struct login *l, enum login_status status,
 {
 
 	l->status = status;
-	l->why = why;
+	/* The peer must not know, but the administrator. */
+	l->why = l->absent != 0 && status == LOGIN_AUTH_FAILURE ? l->absent :
+	    why;
 	l->st = LS_FAILED;
 	text_out_reset(&l->reply);
 	return (-EACCES);
@@ -249,6 +251,19 @@ copy_name(char dst[ISCSI_NAME_CAP], const char *src)
 	return (0);
 }
 
+/* "Does not exist" and "not for you" take the same way from here on. */
+static int
+no_target(struct login *l, enum iscsi_refusal why)
+{
+	const struct iscsi_env *e = l->env;
+
+	if (e->ops->chap_absent != NULL &&
+	    !e->ops->chap_absent(e->arg, &l->peer))
+		return (login_refuse(l, LOGIN_NOT_FOUND, why));
+	l->absent = why;
+	return (0);
+}
+
 static int
 find_target(struct login *l)
 {
@@ -257,9 +272,8 @@ find_target(struct login *l)
 	switch (e->ops->target_find(e->arg, l->iqn, &l->peer, &l->target)) {
 	case 0:
 		return (0);
-	case -EACCES:	/* the same answer as for what does not exist */
-		return (login_refuse(l, LOGIN_NOT_FOUND,
-		    ISCSI_REFUSED_NOT_ALLOWED));
+	case -EACCES:
+		return (no_target(l, ISCSI_REFUSED_NOT_ALLOWED));
 	case -EIDRM:
 		return (login_refuse(l, LOGIN_REMOVED,
 		    ISCSI_REFUSED_REMOVED));
@@ -267,8 +281,7 @@ find_target(struct login *l)
 		return (login_refuse(l, LOGIN_UNAVAILABLE,
 		    ISCSI_REFUSED_NOT_READY));
 	default:
-		return (login_refuse(l, LOGIN_NOT_FOUND,
-		    ISCSI_REFUSED_NO_TARGET));
+		return (no_target(l, ISCSI_REFUSED_NO_TARGET));
 	}
 }
 
@@ -305,8 +318,8 @@ take_names(struct login *l, const struct pairs *ps)
 		return (login_refuse(l, LOGIN_NO_SESSION,
 		    ISCSI_REFUSED_SESSION));
 	l->neg.leading = l->tsih == 0;
-	l->chap_needed = l->env->ops->chap_needed(l->env->arg, l->target,
-	    &l->peer);
+	l->chap_needed = l->absent != 0 || l->env->ops->chap_needed(
+	    l->env->arg, l->target, &l->peer);
 	return (0);
 }
 

@@ -46,7 +46,8 @@ enum login_next {
 
 /*
  * Invariants: from SEC_METHOD on, names are known, and a normal session has
- * its target; in OPER and FULL, CHAP was passed if it is needed.
+ * its target or is ${absent}; in OPER and FULL, CHAP was passed if it is
+ * needed, and it is when ${absent}.
  */
 enum login_state {
 	LS_FIRST,	/* nothing was received */
@@ -72,6 +73,11 @@ struct login {
 	char user[ISCSI_USER_CAP];	/* proven, or tried when it failed */
 	struct iscsi_target *target;	/* reference; NULL in discovery */
 	bool discovery, chap_needed, authenticated;
+	/*
+	 * Not 0: there is no target for this peer, and it is not told before
+	 * it has gone through CHAP.
+	 */
+	enum iscsi_refusal absent;
 	struct neg neg;
 
 	/* Pinned by the first request. */

@@ -8,8 +8,9 @@
  *	I: CHAP_N=.. CHAP_R=..           T: [CHAP_N=.. CHAP_R=..]
  *	   [CHAP_I=.. CHAP_C=..]
  *
- * A user that does not exist takes the same steps with a random secret, so
- * that neither the answers nor their timing tell which names exist.
+ * A user that does not exist takes the same steps with a random secret, and so
+ * does everybody at a target that is not there for the peer: neither the
+ * answers nor their timing tell which names exist.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -92,16 +93,17 @@ check_response(struct login *l, const char *response,
 {
 	const struct iscsi_env *e = l->env;
 	uint8_t want[CHAP_HASH_MAX], got[CHAP_HASH_MAX];
+	struct iscsi_secret decoy = { .len = 16 };
 	size_t got_len = 0;
 	bool known, ok;
 
+	ok = chap_random(decoy.b, decoy.len) == 0;
 	known = e->ops->chap_secret(e->arg, l->target, l->user, secret) == 0 &&
-	    secret->len > 0 && secret->len <= ISCSI_SECRET_MAX;
-	if (!known) {
-		secret->len = 16;
-		(void)chap_random(secret->b, secret->len);
-	}
-	ok = chap_binary(response, got, sizeof(got), &got_len) == 0;
+	    secret->len > 0 && secret->len <= ISCSI_SECRET_MAX &&
+	    l->absent == 0;
+	if (!known)
+		*secret = decoy;
+	ok &= chap_binary(response, got, sizeof(got), &got_len) == 0;
 	ok &= chap_response(l->alg, l->chap_id, secret, l->challenge,
 	    chap_alg_bytes(l->alg), want) == 0;
 	ok = ok && chap_equal(want, chap_alg_bytes(l->alg), got, got_len);

@@ -112,6 +112,10 @@ login_io_claim(struct iscsi_conn *c)
 		fail_late(c, LOGIN_NO_RESOURCES);
 		return;
 	}
+	if (!c->info.discovery && !flow_join(c)) {
+		fail_late(c, LOGIN_NO_RESOURCES);
+		return;
+	}
 	if ((rc = start_session(c)) != 0) {
 		fail_late(c, rc == -ENOENT ? LOGIN_NOT_FOUND :
 		    LOGIN_NO_RESOURCES);
@@ -160,14 +164,21 @@ login_io_pdu(struct iscsi_conn *c)
 {
 	struct login *l = c->login;
 	const struct bhs *h = &c->rx.bhs;
-	bool first = l->total_bytes == 0;
+	bool first = l->total_bytes == 0, finds = l->st == LS_FIRST;
 	enum login_next next;
 
 	if (first) {
 		c->statsn = bhs_expstatsn(h);
 		c->exp_cmdsn = bhs_cmdsn(h);
+		c->max_cmdsn = c->exp_cmdsn - 1;
 	}
+	if (finds)
+		evict_finding(c);
 	next = login_pdu(l, h);
+	if (finds && evict_found(c, l->target)) {
+		conn_kill(c);
+		return;
+	}
 	memcpy(c->initiator, l->initiator, sizeof(c->initiator));
 	switch (next) {
 	case LOGIN_MORE:

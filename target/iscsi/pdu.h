@@ -54,7 +54,8 @@ enum pdu_reject {
 	REJ_UNSUPPORTED = 0x05,
 	REJ_TOO_MANY_IMMEDIATE = 0x06,
 	REJ_TASK_IN_PROGRESS = 0x07,
-	REJ_INVALID_FIELD = 0x09
+	REJ_INVALID_FIELD = 0x09,
+	REJ_NO_RESOURCES = 0x0a
 };
 
 /* Flag bits of byte 1. */

@@ -10,8 +10,7 @@
  * sequence ends, and is answered then.
  *
  * EDTL is the peer's word: memory is taken for what may come next, never for
- * the whole of it, and commands at work share a budget (CONN_DATA_MAX); who
- * finds it spent waits for others to end.
+ * the whole of it, and it is charged first (flow.c).
  */
 #include <errno.h>
 #include <string.h>
@@ -27,7 +26,8 @@ static const struct {
 	[TF_DIGEST] = { 0x02, 0x0b, 0x47, 0x05 },
 	[TF_TOO_LARGE] = { 0x02, 0x05, 0x24, 0x00 },
 	[TF_BIDI] = { 0x02, 0x05, 0x24, 0x00 },
-	[TF_BUSY] = { 0x08, 0, 0, 0 }
+	[TF_BUSY] = { 0x08, 0, 0, 0 },
+	[TF_FULL] = { 0x28, 0, 0, 0 }	/* TASK SET FULL */
 };
 
 static void
@@ -96,69 +96,6 @@ check_command(const struct iscsi_conn *c, const struct iscsi_task *t)
 	return (TF_NONE);
 }
 
-/*
- * The budget.  What came unasked is charged as it comes; all of a command's
- * data is charged before more is asked for, or before the SCSI side makes
- * data-in of it.  One command may always be charged in full, so the unasked
- * bytes of many can never block all of them.
- */
-static void
-charge(struct iscsi_task *t, uint32_t bytes)
-{
-
-	t->c->charged -= t->charged;
-	t->c->charged += bytes;
-	t->charged = bytes;
-}
-
-static uint32_t
-full_bytes(const struct iscsi_task *t)
-{
-
-	return (TT_MIN(t->edtl, (uint32_t)BUF_BYTES_MAX));
-}
-
-static void
-charge_full(struct iscsi_task *t)
-{
-
-	if (t->full || t->edtl == 0)
-		return;
-	charge(t, full_bytes(t));
-	t->full = true;
-	t->c->n_full++;
-}
-
-static bool
-affordable(const struct iscsi_task *t)
-{
-	const struct iscsi_conn *c = t->c;
-
-	return (t->full || t->edtl == 0 || c->n_full == 0 ||
-	    c->charged - t->charged + full_bytes(t) <= CONN_DATA_MAX);
-}
-
-/* The task is gone: go on with those that waited for its share. */
-void
-scsi_io_uncharge(struct iscsi_task *t)
-{
-	struct iscsi_conn *c = t->c;
-	struct iscsi_task *n;
-
-	if (t->charged == 0)
-		return;
-	charge(t, 0);
-	if (t->full)
-		c->n_full--;
-	t->full = false;
-	while (c->st == CS_FULL && (n = LIST_FIRST(&c->waiting,
-	    struct iscsi_task, wait)) != NULL && affordable(n)) {
-		list_del(&n->wait);
-		charge_full(n);
-		scsi_io_progress(n);
-	}
-}
-
 void
 scsi_io_header(struct iscsi_conn *c)
 {
@@ -182,12 +119,15 @@ scsi_io_header(struct iscsi_conn *c)
 	t->burst_end = first;
 	if (first == 0)
 		return;
+	if (!flow_take(t, t->edtl, first)) {
+		t->fail = TF_FULL;
+		return;
+	}
 	buf_plan(&t->buf, t->edtl);
 	if (buf_reserve(&c->w->pool, &t->buf, first) != 0) {
 		t->fail = TF_BUSY;
 		return;
 	}
-	charge(t, first);
 	if (rx->len > 0)
 		rx_to_task(c, t, 0);
 }
@@ -303,13 +243,8 @@ scsi_io_progress(struct iscsi_task *t)
 		answer_failure(t);
 		return;
 	}
-	/* Who comes later does not overtake those that wait. */
-	if (!affordable(t) || (!t->full && t->edtl > 0 &&
-	    !list_empty(&c->waiting))) {
-		list_add_tail(&c->waiting, &t->wait);
+	if (!flow_take_all(t))
 		return;
-	}
-	charge_full(t);
 	if (t->wr && t->got < t->edtl) {
 		send_r2t(t);
 		return;

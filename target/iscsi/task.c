@@ -13,6 +13,8 @@
  * initiator may use the tag again as soon as it has seen the answer, which is
  * before we learn that it was sent.
  */
+#include "target/iscsi/task.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,7 +152,7 @@ task_unref(struct iscsi_task *t)
 	if (t->immediate)
 		c->n_immediate--;
 	c->n_live--;
-	scsi_io_uncharge(t);
+	flow_give(t);
 	task_put(c->w, t);
 }
 
@@ -276,7 +278,8 @@ iscsi_task_alloc_in(struct iscsi_task *t, size_t bytes)
 	/* The peer may call a READ a write: then there is data-out here. */
 	if (t->buf.bytes != 0)
 		return (-EINVAL);
-	if (bytes == 0 || bytes > ISCSI_DATA_MAX)
+	if (bytes == 0 || bytes > ISCSI_DATA_MAX ||
+	    buf_cost(bytes, bytes) > t->charged)
 		return (-EMSGSIZE);
 	buf_plan(&t->buf, bytes);
 	if ((rc = buf_reserve(&t->c->w->pool, &t->buf, bytes)) != 0)

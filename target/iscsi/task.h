@@ -124,8 +124,9 @@ bool iscsi_task_aborted(const struct iscsi_task *t);
  * iscsi_task_alloc_in(t, bytes):
  * Get a buffer for ${bytes} of data-in, cut like iscsi_task_out's.  The bytes
  * are not cleared.  Once per task.
- * Errors: -ENOMEM, -EMSGSIZE above ISCSI_DATA_MAX, -EINVAL the command brought
- * data-out (no data-in could be sent for it).
+ * Errors: -ENOMEM; -EMSGSIZE above ISCSI_DATA_MAX or above edtl rounded up to
+ * 4096 (memory is charged by edtl); -EINVAL the command brought data-out (no
+ * data-in could be sent for it).
  */
 int iscsi_task_alloc_in(struct iscsi_task *t, size_t bytes);
 struct iovec *iscsi_task_in(struct iscsi_task *t, unsigned *n_iov);

@@ -19,6 +19,16 @@ fill_defaults(struct iscsi_env *e)
 		    ISCSI_CHAP_SHA256 | ISCSI_CHAP_SHA3_256;
 	if (e->login_ms == 0)
 		e->login_ms = 15000;
+	if (e->nop_ms == 0)
+		e->nop_ms = 30000;
+	if (e->nop_timeout_ms == 0)
+		e->nop_timeout_ms = 30000;
+	if (e->logout_ms == 0)
+		e->logout_ms = 5000;
+	if (e->memory_bytes == 0)
+		e->memory_bytes = (size_t)512 << 20;
+	if (e->memory_bytes < BUDGET_MIN)
+		e->memory_bytes = BUDGET_MIN;
 	if (e->max_out_bytes == 0 || e->max_out_bytes > BUF_BYTES_MAX)
 		e->max_out_bytes = BUF_BYTES_MAX;
 	if (e->pool_bytes == 0)
@@ -36,6 +46,11 @@ iscsi_node_new(const struct iscsi_env *env, struct iscsi_node **out)
 	fill_defaults(&n->env);
 	lk_init(&n->lk, LK_SESSIONS);
 	list_init(&n->sessions);
+	list_init(&n->bound);
+	list_init(&n->evicts);
+	list_init(&n->hungry);
+	atomic_init(&n->n_hungry, 0);
+	budget_init(&n->budget, n->env.memory_bytes);
 	*out = n;
 	return (0);
 }
@@ -46,7 +61,7 @@ iscsi_node_free(struct iscsi_node *n)
 
 	if (n == NULL)
 		return;
-	TT_ASSERT(list_empty(&n->sessions));
+	TT_ASSERT(list_empty(&n->sessions) && list_empty(&n->evicts));
 	lk_destroy(&n->lk);
 	free(n);
 }
@@ -105,30 +120,6 @@ worker_idle_check(struct iscsi_worker *w)
 	exec_post(w->exec, &w->idle_call);
 }
 
-/*
- * Commands whose data is not all here were never acknowledged and are
- * dropped; the SCSI side finishes the others, and their answers are sent.
- */
-static void
-leave(struct iscsi_conn *c)
-{
-
-	if (c->st == CS_LOGIN || c->st == CS_CLAIM) {
-		conn_kill(c);
-		return;
-	}
-	if (c->st != CS_FULL)
-		return;
-	c->st = CS_LEAVE;
-	LIST_FOREACH_SAFE(it, nx, &c->tasks) {
-		struct iscsi_task *t = LIST_ENTRY(it, struct iscsi_task, link);
-
-		if (t->st == TS_COLLECT)
-			task_end(t);
-	}
-	conn_leave_check(c);
-}
-
 void
 iscsi_worker_stop(struct iscsi_worker *w, bool force,
     void (*idle)(void *arg), void *arg)
@@ -146,7 +137,8 @@ iscsi_worker_stop(struct iscsi_worker *w, bool force,
 		if (force)
 			conn_kill(c);
 		else
-			leave(c);
+			conn_ask_logout(c, ASK_STOP,
+			    w->node->env.logout_ms);
 	}
 	worker_idle_check(w);
 }

@@ -52,7 +52,9 @@ static struct {
 	unsigned n_nexus;
 	unsigned n_started, n_ended, n_failed;
 	enum iscsi_refusal last_refusal;
-	bool discovery_chap;
+	bool discovery_chap;	/* iqn.t:chap is then listed for joe only */
+	bool hide;		/* what does not exist is asked for CHAP */
+	void (*in_find)(void);	/* called by target_find with its result */
 	unsigned many;		/* targets beside the real ones to list */
 
 	bool hold;		/* keep what is submitted */
@@ -84,11 +86,13 @@ fake_find(void *arg, const char *iqn, const struct iscsi_peer *peer,
 
 		if (strcmp(t->iqn, iqn) != 0)
 			continue;
-		if (t->find_rc == 0) {
-			t->refs++;
-			*out = t;
-		}
-		return (t->find_rc);
+		if (t->find_rc != 0)
+			return (t->find_rc);
+		t->refs++;
+		*out = t;
+		if (fake.in_find != NULL)
+			fake.in_find();
+		return (0);
 	}
 	return (-ENOENT);
 }
@@ -100,6 +104,15 @@ fake_put(void *arg, struct iscsi_target *t)
 	(void)arg;
 	TT_ASSERT(t->refs > 0);
 	t->refs--;
+}
+
+static bool
+fake_chap_absent(void *arg, const struct iscsi_peer *peer)
+{
+
+	(void)arg;
+	TT_ASSERT(peer->initiator[0] != '\0');
+	return (fake.hide);
 }
 
 static bool
@@ -159,9 +172,10 @@ fake_discover(void *arg, const struct iscsi_peer *peer, const char *user,
 
 	(void)arg;
 	(void)peer;
-	(void)user;
 	for (size_t i = 0; i < 2; i++)
-		if (iqn == NULL || strcmp(iqn, fake_targets[i].iqn) == 0)
+		if ((iqn == NULL || strcmp(iqn, fake_targets[i].iqn) == 0) &&
+		    (!fake_targets[i].chap || !fake.discovery_chap ||
+		    strcmp(user, "joe") == 0))
 			emit(ctx, fake_targets[i].iqn, portals, 2);
 	for (unsigned i = 0; i < fake.many && iqn == NULL; i++) {
 		(void)snprintf(name, sizeof(name), "iqn.t:many-%05u", i);
@@ -214,7 +228,8 @@ fake_login_failed(void *arg, const struct iscsi_peer *peer, const char *iqn,
 
 static const struct iscsi_env_ops fake_env_ops = {
 	.target_find = fake_find, .target_put = fake_put,
-	.chap_needed = fake_chap_needed, .chap_secret = fake_chap_secret,
+	.chap_needed = fake_chap_needed, .chap_absent = fake_chap_absent,
+	.chap_secret = fake_chap_secret,
 	.chap_mutual = fake_chap_mutual, .discover = fake_discover,
 	.session_start = fake_start, .session_end = fake_end,
 	.login_failed = fake_login_failed
@@ -252,15 +267,19 @@ fake_read(struct iscsi_task *t, const uint8_t *cdb)
 	if (fake.ext && n > 0) {
 		/* Odd pieces, more of them than a PDU has vectors. */
 		struct fake_priv *p = iscsi_task_priv(t);
+		size_t iov_bytes = (n / 777 + 1) * sizeof(p->iov[0]);
 		unsigned k = 0;
+		uint8_t *copy;
 
-		p->iov = calloc(n / 777 + 1, sizeof(p->iov[0]));
+		/* It must not change while it is being sent. */
+		p->iov = malloc(iov_bytes + n);
 		TT_ASSERT(p->iov != NULL);
+		copy = (uint8_t *)p->iov + iov_bytes;
+		memcpy(copy, fake.disk + off, n);
 		while (at < n) {
 			size_t piece = TT_MIN(n - at, (size_t)777);
 
-			p->iov[k++] = (struct iovec){
-			    fake.disk + off + at, piece };
+			p->iov[k++] = (struct iovec){ copy + at, piece };
 			at += piece;
 		}
 		iscsi_task_set_in(t, p->iov, k);

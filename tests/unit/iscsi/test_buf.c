@@ -43,6 +43,30 @@ test_sizes(void)
 	CU_ASSERT_EQUAL(p.idle_bytes, 0);
 }
 
+/* What a reservation takes is what buf_cost says, and it is counted. */
+static void
+test_cost(void)
+{
+	static const size_t sizes[] = { 1, 4096, 4097, 100000, 1 << 20,
+	    (1 << 20) + 1, 5000000, BUF_BYTES_MAX };
+	struct buf_pool p;
+
+	buf_pool_init(&p, 8u << 20);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		for (size_t k = 0; k <= i; k++) {
+			struct buf b = { 0 };
+
+			buf_plan(&b, sizes[i]);
+			CU_ASSERT_EQUAL(buf_reserve(&p, &b, sizes[k]), 0);
+			CU_ASSERT_EQUAL(p.used_bytes, buf_cost(sizes[i],
+			    sizes[k]));
+			CU_ASSERT_TRUE(p.used_bytes >= sizes[k]);
+			buf_free(&p, &b);
+			CU_ASSERT_EQUAL(p.used_bytes, 0);
+		}
+	buf_pool_drain(&p);
+}
+
 /* Chunks appear as far as they are asked for, and not beyond. */
 static void
 test_reserve(void)
@@ -90,6 +114,7 @@ test_recycled(void)
 
 static const struct unit_test tests[] = {
 	{ "every size", test_sizes },
+	{ "what it costs", test_cost },
 	{ "memory as it is needed", test_reserve },
 	{ "recycling", test_recycled }
 };

@@ -177,6 +177,31 @@ let_some_go(void)
 		fake_let_go(net_random() % fake.n_held);
 }
 
+static unsigned n_evicts, n_evicted;
+
+static void
+on_evicted(void *arg)
+{
+
+	(void)arg;
+	n_evicted++;
+}
+
+/* Time goes by, or the target is taken from under the sessions. */
+static void
+random_event(void)
+{
+	unsigned at = net_random() % 2;
+
+	if (net_random() % 3 != 0) {
+		net_pass(fx.loop[at], PICK(10, 8000, 40000));
+		return;
+	}
+	n_evicts++;
+	CU_ASSERT_EQUAL(iscsi_node_evict(fx.node, &fake_targets[0],
+	    PICK(0, 1000, 50000), &fx.loop[at]->exec, on_evicted, NULL), 0);
+}
+
 /* Two sessions of two initiator ports, perhaps on two loops. */
 static void
 in_session(unsigned seed)
@@ -211,6 +236,8 @@ in_session(unsigned seed)
 			fx_run();
 		if (net_random() % 5 == 0)
 			let_some_go();
+		if (net_random() % 60 == 0)
+			random_event();
 	}
 	for (int i = 0; i < 2; i++) {
 		c[i].net->stalled = false;
@@ -222,17 +249,20 @@ in_session(unsigned seed)
 		fake_let_go(0);
 	fx_run();
 	CU_ASSERT_TRUE(c[0].net->gone && c[1].net->gone);
+	CU_ASSERT_EQUAL(n_evicted, n_evicts);
 }
 
 static void
 run(void (*one)(unsigned seed))
 {
 	uint64_t until = clock_mono_ms() + BUDGET_MS;
+	struct iscsi_env e = fake_env;
 	unsigned n = 0;
 
+	e.memory_bytes = 1;	/* raised to the least */
 	msg_set_level(MSG_ERR);
 	for (unsigned seed = 1; n < LEAST || clock_mono_ms() < until; seed++) {
-		fx_open(&fake_env);
+		fx_open(&e);
 		for (int k = 0; k < 20; k++, n++)
 			one(seed * 1000003u + (unsigned)k * 7919u);
 		net_tiny = false;

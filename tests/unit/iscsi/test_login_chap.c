@@ -238,12 +238,212 @@ test_chap_fresh(void)
 	end();
 }
 
+/* Everything that a peer sees of a login, but for random values. */
+struct view {
+	char text[4096];
+};
+
+static void
+look(struct view *v, enum login_next next)
+{
+	static const char *const hidden[] = { "CHAP_I=", "CHAP_C=0x" };
+	size_t at = strlen(v->text);
+	const char *s = l->reply.buf;
+
+	at += (size_t)snprintf(v->text + at, sizeof(v->text) - at,
+	    "%d %02x %04x:", (int)next, l->rsp_flags, (unsigned)l->status);
+	for (size_t i = 0; i < l->reply.len; i += strlen(s + i) + 1) {
+		const char *show = s + i;
+
+		for (int k = 0; k < 2; k++)
+			if (strncmp(show, hidden[k], strlen(hidden[k])) == 0)
+				show = hidden[k];
+		at += (size_t)snprintf(v->text + at, sizeof(v->text) - at,
+		    " %s", show);
+	}
+	(void)snprintf(v->text + at, sizeof(v->text) - at, "\n");
+}
+
+/* One of several ways to try ${iqn}. */
+static struct view
+attempt(const char *iqn, int way, enum iscsi_refusal *why)
+{
+	static const struct {
+		uint8_t flags;
+		const char *text;
+	} steps[][4] = {
+		{ { SEC, "AuthMethod=CHAP,None" }, { SEC, "CHAP_A=5,7" },
+		    { TO_OPER, "CHAP_N=joe CHAP_R=0x00112233445566778899aabb" } },
+		{ { SEC, "AuthMethod=CHAP" }, { SEC, "CHAP_A=8" },
+		    { TO_OPER, "CHAP_N=nobody CHAP_R=0b//// CHAP_I=1 "
+		    "CHAP_C=0x01" } },
+		{ { SEC, "AuthMethod=CHAP" }, { SEC, "CHAP_A=9,10" } },
+		{ { SEC, "AuthMethod=None" } },
+		{ { TO_OPER, "" } },
+		{ { TO_FULL, "" } },
+		{ { SEC, "" }, { TO_OPER, "" } }
+	};
+	struct view v = { "" };
+	char text[512];
+
+	begin();
+	fake.hide = true;
+	for (int i = 0; i < 4 && steps[way][i].text != NULL; i++) {
+		if (i == 0)
+			(void)snprintf(text, sizeof(text), "InitiatorName="
+			    "iqn.i:one TargetName=%s %s", iqn,
+			    steps[way][i].text);
+		else
+			(void)snprintf(text, sizeof(text), "%s",
+			    steps[way][i].text);
+		if (text[strlen(text) - (text[0] != '\0')] == ' ')
+			text[strlen(text) - 1] = '\0';
+		look(&v, send_pairs(steps[way][i].flags, text));
+	}
+	CU_ASSERT_EQUAL(l->st, LS_FAILED);
+	CU_ASSERT_EQUAL(l->status, LOGIN_AUTH_FAILURE);
+	*why = l->why;
+	end();
+	return (v);
+}
+
+/*
+ * A target that wants CHAP, one that does not exist, and one that is not for
+ * this peer: no difference to be seen.  The daemon learns the reason.
+ */
+static void
+test_absent(void)
+{
+	enum iscsi_refusal why;
+
+	for (int way = 0; way < 7; way++) {
+		struct view there = attempt("iqn.t:chap", way, &why), v;
+
+		CU_ASSERT_TRUE(strstr(there.text, "0201") != NULL);
+		v = attempt("iqn.t:none", way, &why);
+		CU_ASSERT_STRING_EQUAL(v.text, there.text);
+		CU_ASSERT_EQUAL(why, ISCSI_REFUSED_NO_TARGET);
+		v = attempt("iqn.t:secret", way, &why);
+		CU_ASSERT_STRING_EQUAL(v.text, there.text);
+		CU_ASSERT_EQUAL(why, ISCSI_REFUSED_NOT_ALLOWED);
+	}
+}
+
+/* Not even somebody with a valid secret gets into what is not there. */
+static void
+test_absent_valid(void)
+{
+	struct iscsi_secret s;
+	uint8_t chal[64], resp[CHAP_HASH_MAX];
+	char pairs[512], hex[CHAP_TEXT_CAP];
+	const struct chap_alg *a = chap_choose("7", 0xf);
+	size_t len;
+
+	begin();
+	fake.hide = true;
+	(void)send_pairs(SEC, "InitiatorName=iqn.i:one TargetName=iqn.t:none "
+	    "AuthMethod=CHAP");
+	(void)send_pairs(SEC, "CHAP_A=7");
+	(void)chap_binary(answer("CHAP_C"), chal, sizeof(chal), &len);
+	fake_set_secret(&s, "joes secret 1");
+	(void)chap_response(a, (uint8_t)atoi(answer("CHAP_I")), &s, chal, len,
+	    resp);
+	(void)snprintf(pairs, sizeof(pairs), "CHAP_N=joe CHAP_R=%s",
+	    chap_hex(hex, resp, len));
+	CU_ASSERT_EQUAL(send_pairs(TO_OPER, pairs), LOGIN_REFUSED);
+	CU_ASSERT_EQUAL(l->status, LOGIN_AUTH_FAILURE);
+	CU_ASSERT_FALSE(l->authenticated);
+	end();
+}
+
+/* The initiator's challenge in both forms and of every length. */
+static void
+test_chap_lengths(void)
+{
+	char pairs[4096];
+
+	for (size_t n = 0; n <= 1030; n += n < 8 || n > 1020 ? 1 : 13)
+		for (int b64 = 0; b64 < 2; b64++) {
+			size_t at = (size_t)snprintf(pairs, sizeof(pairs),
+			    "CHAP_I=1 CHAP_C=0%c", b64 ? 'b' : 'x');
+			size_t digits = b64 ? (n * 4 + 2) / 3 : 2 * n;
+
+			memset(pairs + at, 'A', digits);
+			at += digits;
+			while (b64 && digits++ % 4 != 0)
+				pairs[at++] = '=';
+			pairs[at] = '\0';
+			begin();
+			CU_ASSERT_EQUAL(chap_exchange("7", "joe",
+			    "joes secret 1", 'x', pairs), n == 0 || n > 1024 ?
+			    LOGIN_REFUSED : LOGIN_MORE);
+			end();
+		}
+}
+
+/* Discovery by CHAP: the daemon lists what this user may enter. */
+static void
+test_chap_discovery(void)
+{
+	static const char ask[] = "SendTargets=All";
+
+	for (int chap = 0; chap < 2; chap++) {
+		struct ini c;
+		struct pdu p;
+		char pairs[128], hex[CHAP_TEXT_CAP];
+		uint8_t chal[64], resp[CHAP_HASH_MAX];
+		uint8_t b[48] = { 0x44, 0x80 };
+		struct iscsi_secret s;
+		size_t len;
+
+		fx_open(&fake_env);
+		fake.discovery_chap = true;
+		c = ini_connect(0);
+		if (!chap) {
+			INI_LOGIN(&c, T_OPER_FULL, "InitiatorName=iqn.i:one",
+			    "SessionType=Discovery");
+			p = ini_expect(&c, 0x23);
+			CU_ASSERT_EQUAL(login_code(&p), 0x0201);
+			fx_close();
+			continue;
+		}
+		INI_LOGIN(&c, SEC, "InitiatorName=iqn.i:one",
+		    "SessionType=Discovery", "AuthMethod=CHAP");
+		(void)ini_expect(&c, 0x23);
+		INI_LOGIN(&c, SEC, "CHAP_A=7");
+		p = ini_expect(&c, 0x23);
+		(void)chap_binary(pdu_value(&p, "CHAP_C"), chal, sizeof(chal),
+		    &len);
+		fake_set_secret(&s, "joes secret 1");
+		(void)chap_response(chap_choose("7", 0xf),
+		    (uint8_t)atoi(pdu_value(&p, "CHAP_I")), &s, chal, len,
+		    resp);
+		(void)snprintf(pairs, sizeof(pairs), "CHAP_R=%s",
+		    chap_hex(hex, resp, len));
+		INI_LOGIN(&c, SEC_TO_FULL, "CHAP_N=joe", pairs);
+		p = ini_expect(&c, 0x23);
+		CU_ASSERT_EQUAL(login_code(&p), 0);
+		put_be32(b + 16, 5);
+		put_be32(b + 20, 0xffffffff);
+		put_be32(b + 24, c.cmdsn);
+		ini_send(&c, b, ask, sizeof(ask));
+		p = ini_expect(&c, 0x24);
+		CU_ASSERT_TRUE(memmem(p.data, p.len, "iqn.t:chap", 10) !=
+		    NULL);
+		fx_close();
+	}
+}
+
 static const struct unit_test tests[] = {
 	{ "CHAP", test_chap },
 	{ "mutual CHAP", test_chap_mutual },
 	{ "CHAP refused", test_chap_refused },
 	{ "CHAP reflected", test_chap_reflected },
 	{ "CHAP steps", test_chap_steps },
-	{ "CHAP challenges are fresh", test_chap_fresh }
+	{ "CHAP challenges are fresh", test_chap_fresh },
+	{ "CHAP_C of every length", test_chap_lengths },
+	{ "discovery by CHAP", test_chap_discovery },
+	{ "what is not there looks like what is", test_absent },
+	{ "what is not there is not entered", test_absent_valid }
 };
 UNIT_MAIN("iscsi/login_chap", tests)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * test_session.c - sessions from connect to close: login on the wire, garbage
- * before it, discovery, pings, logout, list, stop.
+ * before it, discovery, pings, logout, list.
  */
 #include "tests/unit/iscsi/ini.h"
 
@@ -336,65 +336,6 @@ test_ping(void)
 	fx_close();
 }
 
-/* A silent peer is asked, and dropped when it does not answer. */
-static void
-test_silence(void)
-{
-	struct iscsi_env e = fake_env;
-	struct ini c;
-	struct pdu p;
-	uint8_t pong[48] = { 0x40, 0x80 };
-
-	e.nop_ms = 30000;
-	fx_open(&e);
-	c = ini_session(NULL);
-	net_pass(fx.loop[0], 29000);
-	CU_ASSERT_TRUE(ini_silent(&c));
-	for (int i = 0; i < 3; i++) {
-		/* The first period saw the login, so it is no silence. */
-		net_pass(fx.loop[0], 31000);
-		net_pass(fx.loop[0], 30000);
-		p = ini_expect(&c, 0x20);
-		CU_ASSERT_EQUAL(get_be32(p.b + 16), 0xffffffff);
-		CU_ASSERT_EQUAL(get_be32(p.b + 24), c.statsn);
-		put_be32(pong + 16, 0xffffffff);
-		memcpy(pong + 20, p.b + 20, 4);
-		put_be32(pong + 24, c.cmdsn);
-		ini_send(&c, pong, "", 0);
-		CU_ASSERT_TRUE(ini_silent(&c));
-	}
-	net_pass(fx.loop[0], 30000);
-	net_pass(fx.loop[0], 30000);
-	(void)ini_expect(&c, 0x20);
-	CU_ASSERT_FALSE(ini_closed(&c));
-	net_pass(fx.loop[0], 30000);
-	CU_ASSERT_TRUE(ini_closed(&c));
-	fx_close();
-}
-
-/* Discovery sessions are not asked, and not kept for ever. */
-static void
-test_discovery_silence(void)
-{
-	struct iscsi_env e = fake_env;
-	struct ini c;
-
-	e.nop_ms = 30000;
-	fx_open(&e);
-	c = discovery_session("MaxRecvDataSegmentLength=65536");
-	for (int i = 0; i < 3; i++) {
-		net_pass(fx.loop[0], 299000);
-		CU_ASSERT_FALSE(c.net->gone);
-		TEXT(&c, "SendTargets=All");
-		(void)ini_expect(&c, 0x24);
-	}
-	net_pass(fx.loop[0], 300000);
-	CU_ASSERT_TRUE(ini_silent(&c));
-	net_pass(fx.loop[0], 300000);
-	CU_ASSERT_TRUE(ini_closed(&c));
-	fx_close();
-}
-
 static void
 test_logout(void)
 {
@@ -492,76 +433,6 @@ test_list_and_drop(void)
 	fx_close();
 }
 
-/* Orderly stop: what the SCSI side has is answered, nothing else begins. */
-static void
-test_stop(void)
-{
-	struct ini a, login;
-	struct pdu p;
-	uint32_t itt;
-
-	fx_open(&fake_env);
-	a = ini_session(NULL);
-	login = ini_connect(0);
-	fake.hold = fake.stubborn = true;
-	itt = ini_scsi(&a, 0xc1, 0x28, 0, 1, 512, "", 0);
-	(void)ini_scsi(&a, 0xa1, 0x2a, 0, 4, 2048, "", 0);
-	p = ini_expect(&a, 0x31);		/* waits for its data */
-	iscsi_worker_stop(fx.w[0], false, fx_idle, NULL);
-	CU_ASSERT_TRUE(ini_closed(&login));
-	CU_ASSERT_FALSE(ini_closed(&a));
-	ini_data_out(&a, itt + 1, get_be32(p.b + 20), true, 0, 0, fake.disk,
-	    2048);
-	CU_ASSERT_TRUE(ini_silent(&a));
-	CU_ASSERT_EQUAL(fake.n_submitted, 1);
-	CU_ASSERT_EQUAL(fx.idle, 0);
-	fake_let_go(0);
-	p = ini_expect(&a, 0x25);
-	CU_ASSERT_EQUAL(p.b[1], 0x81);
-	CU_ASSERT_TRUE(ini_closed(&a));
-	CU_ASSERT_EQUAL(fx.idle, 1);
-	CU_ASSERT_EQUAL(iscsi_conn_accept(fx.w[0], -1, 1), -ESHUTDOWN);
-	fx_close();
-	CU_ASSERT_EQUAL(fake.n_submitted, 1);
-}
-
-static void
-test_stop_idle(void)
-{
-	struct ini a;
-
-	fx_open(&fake_env);
-	a = ini_session(NULL);
-	iscsi_worker_stop(fx.w[0], false, fx_idle, NULL);
-	CU_ASSERT_EQUAL(fx.idle, 0);	/* not from inside */
-	CU_ASSERT_TRUE(ini_closed(&a));
-	iscsi_worker_stop(fx.w[1], false, fx_idle, NULL);
-	fx_run();
-	CU_ASSERT_EQUAL(fx.idle, 2);
-	fx_close();
-}
-
-/* A second stop with force does not wait for the SCSI side's answers. */
-static void
-test_stop_force(void)
-{
-	struct ini a;
-
-	fx_open(&fake_env);
-	a = ini_session(NULL);
-	fake.hold = true;
-	(void)ini_scsi(&a, 0xc1, 0x28, 0, 1, 512, "", 0);
-	fx_run();
-	iscsi_worker_stop(fx.w[0], false, fx_idle, NULL);
-	CU_ASSERT_FALSE(ini_closed(&a));
-	CU_ASSERT_EQUAL(fake.n_aborts, 0);
-	iscsi_worker_stop(fx.w[0], true, fx_idle, NULL);
-	CU_ASSERT_TRUE(ini_closed(&a));
-	CU_ASSERT_EQUAL(fake.n_aborts, 1);
-	CU_ASSERT_EQUAL(fx.idle, 1);
-	fx_close();
-}
-
 static void
 test_login_in_session(void)
 {
@@ -611,14 +482,9 @@ static const struct unit_test tests[] = {
 	{ "a long discovery", test_discovery_long },
 	{ "text in a session", test_text_in_session },
 	{ "pings", test_ping },
-	{ "silence", test_silence },
-	{ "silence in discovery", test_discovery_silence },
 	{ "logout", test_logout },
 	{ "nothing behind a logout", test_behind_logout },
 	{ "list and drop", test_list_and_drop },
-	{ "orderly stop", test_stop },
-	{ "stop without work", test_stop_idle },
-	{ "stop with force", test_stop_force },
 	{ "login in a session", test_login_in_session },
 	{ "tiny pieces", test_tiny_pieces }
 };

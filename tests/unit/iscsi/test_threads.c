@@ -3,7 +3,8 @@
  * test_threads.c - the whole layer on two real loops with real sockets: peers
  * on threads of their own log in under a few shared names, so that they keep
  * reinstating each other's sessions, write and read with commands in flight,
- * reset, log out, or just go.  Meant for TSan as well.
+ * reset, log out, want more memory than there is, or just go; and the target is
+ * taken away under them.  Meant for TSan as well.
  *
  * The SCSI side is a disk of one block per peer; it answers later, from a
  * posted call or a timer.
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +37,8 @@ struct iscsi_target {
 
 static struct iscsi_target the_target;
 static _Atomic unsigned n_started, n_ended, n_submitted, n_done, n_released,
-    n_resets, n_drops;
+    n_resets, n_drops, n_evicted;
+static atomic_bool removed, peers_done;
 
 struct lane {
 	struct loop *loop;
@@ -65,6 +68,8 @@ find(void *arg, const char *iqn, const struct iscsi_peer *peer,
 	(void)peer;
 	if (strcmp(iqn, "iqn.t:disk") != 0)
 		return (-ENOENT);
+	if (atomic_load(&removed))
+		return (-EIDRM);
 	atomic_fetch_add(&the_target.refs, 1);
 	*out = &the_target;
 	return (0);
@@ -330,12 +335,13 @@ login(int fd, uint8_t isid)
 }
 
 static bool
-command(int fd, uint32_t sn, bool write, uint32_t lba, const uint8_t *block)
+request(int fd, uint32_t sn, bool write, uint32_t lba, const uint8_t *block,
+    uint32_t edtl)
 {
 	uint8_t pdu[48 + BLOCK] = { 0x01, write ? 0xa1 : 0xc1 };
 
 	put_be32(pdu + 16, sn);
-	put_be32(pdu + 20, BLOCK);
+	put_be32(pdu + 20, edtl);
 	put_be32(pdu + 24, sn);
 	pdu[32] = write ? 0x2a : 0x28;
 	put_be32(pdu + 34, lba);
@@ -344,6 +350,29 @@ command(int fd, uint32_t sn, bool write, uint32_t lba, const uint8_t *block)
 	put_be24(pdu + 5, BLOCK);
 	memcpy(pdu + 48, block, BLOCK);
 	return (all_out(fd, pdu, sizeof(pdu)));
+}
+
+static bool
+command(int fd, uint32_t sn, bool write, uint32_t lba, const uint8_t *block)
+{
+
+	return (request(fd, sn, write, lba, block, BLOCK));
+}
+
+/*
+ * Reads that say they want 8 MiB each, together more than is shared: they wait
+ * for each other, over connections and loops.
+ */
+static void
+hungry_reads(int fd, uint32_t sn, unsigned me)
+{
+	uint8_t b[48];
+	int n = 0;
+
+	while (n < 8 && request(fd, sn++, false, me, NULL, 8u << 20))
+		n++;
+	while (n > 0 && wait_for(fd, 0x25, b, NULL, 0))
+		n--;
 }
 
 static bool
@@ -387,7 +416,7 @@ round_trip(unsigned me, unsigned *seed, uint8_t *known, bool *sure)
 		memcpy(known, block, BLOCK);
 		*sure = true;
 	}
-	switch (rand_r(seed) % 5) {
+	switch (rand_r(seed) % 6) {
 	case 0:		/* some in flight, then gone */
 		for (int i = 0; i < 8; i++)
 			(void)command(fd, sn++, false, me, NULL);
@@ -400,6 +429,9 @@ round_trip(unsigned me, unsigned *seed, uint8_t *known, bool *sure)
 		break;
 	case 3:
 		(void)immediate(fd, 0x00, 0x80, sn, 0x20);	/* ping */
+		break;
+	case 4:
+		hungry_reads(fd, sn, me);
 		break;
 	default:
 		break;
@@ -422,13 +454,44 @@ peer_main(void *arg)
 }
 
 static void
-storm(bool force)
+on_evicted(void *arg)
+{
+
+	CU_ASSERT_EQUAL(atomic_load(&the_target.refs), 0);
+	(void)sem_post(arg);
+}
+
+/* Take the target away and give it back, again and again. */
+static void *
+evict_main(void *arg)
+{
+	struct iscsi_node *node = arg;
+	unsigned i = 0;
+	sem_t done;
+
+	(void)sem_init(&done, 0, 0);
+	while (!atomic_load(&peers_done)) {
+		(void)usleep(20000);
+		atomic_store(&removed, true);
+		CU_ASSERT_EQUAL(iscsi_node_evict(node, &the_target, i % 3 * 5,
+		    loop_exec(lanes[i % N_LANES].loop), on_evicted, &done), 0);
+		(void)sem_wait(&done);
+		atomic_store(&removed, false);
+		atomic_fetch_add(&n_evicted, 1);
+		i++;
+	}
+	(void)sem_destroy(&done);
+	return (NULL);
+}
+
+static void
+storm(bool force, bool evict)
 {
 	struct iscsi_env env = { .ops = &env_ops, .task_ops = &task_ops,
 	    .task_priv_bytes = sizeof(struct priv),
-	    .task_aborted_status = true };
+	    .task_aborted_status = true, .memory_bytes = 64u << 20 };
 	struct iscsi_node *node;
-	pthread_t peers[N_PEERS];
+	pthread_t peers[N_PEERS], evictor;
 	unsigned ids[N_PEERS];
 
 	msg_set_level(MSG_ERR);
@@ -455,8 +518,17 @@ storm(bool force)
 		CU_ASSERT_EQUAL(pthread_create(&peers[i], NULL, peer_main,
 		    &ids[i]), 0);
 	}
+	atomic_store(&peers_done, false);
+	if (evict)
+		CU_ASSERT_EQUAL(pthread_create(&evictor, NULL, evict_main,
+		    node), 0);
 	for (unsigned i = 0; i < N_PEERS; i++)
 		(void)pthread_join(peers[i], NULL);
+	atomic_store(&peers_done, true);
+	if (evict) {
+		(void)pthread_join(evictor, NULL);
+		CU_ASSERT_TRUE(n_evicted > 2);
+	}
 	for (int i = 0; i < N_LANES; i++)
 		exec_post(loop_exec(lanes[i].loop), &lanes[i].stop);
 	for (int i = 0; i < N_LANES; i++) {
@@ -480,18 +552,26 @@ static void
 test_storm(void)
 {
 
-	storm(false);
+	storm(false, false);
 }
 
 static void
 test_storm_force(void)
 {
 
-	storm(true);
+	storm(true, false);
+}
+
+static void
+test_storm_evict(void)
+{
+
+	storm(false, true);
 }
 
 static const struct unit_test tests[] = {
 	{ "storm of logins, orderly stop", test_storm },
-	{ "storm of logins, forced stop", test_storm_force }
+	{ "storm of logins, forced stop", test_storm_force },
+	{ "storm of logins and evictions", test_storm_evict }
 };
 UNIT_MAIN("iscsi/threads", tests)
