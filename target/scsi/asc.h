@@ -20,6 +20,7 @@ enum sense_key {
 #define ASC_NONE			0x00, 0x00
 #define ASC_NOT_READY			0x04, 0x00
 #define ASC_START_REQUIRED		0x04, 0x02
+#define ASC_MANUAL_INTERVENTION		0x04, 0x03
 #define ASC_WRITE_ERROR			0x0c, 0x00
 #define ASC_INVALID_INFO_UNIT		0x0e, 0x03
 #define ASC_READ_ERROR			0x11, 0x00

@@ -15,6 +15,7 @@
 #ifndef TARGET_SCSI_DISK_H
 #define TARGET_SCSI_DISK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -51,13 +52,14 @@ struct scsi_io {
 	struct exec *ex;
 	void (*done)(struct scsi_io *);	/* exactly once, last touch of io */
 
-	uint64_t off_bytes;		/* read, write, zero */
+	uint64_t off_bytes;		/* read, write, zero, extent */
 	uint64_t len_bytes;		/* > 0; the vectors add up to it */
 	const struct iovec *iov;	/* read, write */
 	unsigned n_iov;
 	unsigned flags;			/* SCSI_IO_* */
 	const struct scsi_extent *ext;	/* unmap */
 	unsigned n_ext;			/* > 0 */
+	bool hole;			/* result of extent */
 
 	int rc;
 	uint64_t bad_off_bytes;		/* from the start of the disk; preset
@@ -88,6 +90,12 @@ struct scsi_disk_ops {
 	void (*cancel)(void *disk, struct scsi_io *io);
 	/* No logical unit uses the disk any more; any thread.  May be NULL. */
 	void (*release)(void *disk);
+	/*
+	 * What lies at ${off_bytes}: ${hole} is set when nothing is stored
+	 * there, and ${len_bytes} is lowered (not to 0) to what lies like that
+	 * from there on.  May be NULL: everything counts as stored.
+	 */
+	void (*extent)(void *disk, struct scsi_io *io);
 };
 
 #endif /* !TARGET_SCSI_DISK_H */

@@ -25,11 +25,20 @@ limit_xfer_lba(const struct scsi_lu *lu)
 	return (SCSI_XFER_MAX_BYTES / lu->sector_bytes);
 }
 
+/*
+ * MAXIMUM WRITE SAME LENGTH: what the short form can say, too, in whole
+ * physical blocks (an initiator cuts long ranges into pieces of this length,
+ * and each should begin at a physical block).
+ */
 static inline uint32_t
 limit_same_lba(const struct scsi_lu *lu)
 {
+	uint32_t per_physical = LIMIT_PHYSICAL_BYTES / lu->sector_bytes;
+	uint32_t n = LIMIT_SAME_BYTES / lu->sector_bytes;
 
-	return (LIMIT_SAME_BYTES / lu->sector_bytes);
+	if (n > UINT16_MAX)
+		n = UINT16_MAX / per_physical * per_physical;
+	return (n);
 }
 
 #endif /* !TARGET_SCSI_LIMITS_H */

@@ -89,6 +89,7 @@ scsi_lu_new(const struct scsi_lu_conf *conf, struct scsi_lu **out)
 		lu->revision[LU_REVISION_LEN - 1] = ' ';
 	atomic_init(&lu->refs, 1);
 	atomic_init(&lu->stopped, false);
+	atomic_init(&lu->held, false);
 	lk_init(&lu->lk, LK_SCSI);
 	list_init(&lu->nexuses);
 	*out = lu;
@@ -137,6 +138,15 @@ scsi_lu_attention(struct scsi_lu *lu, const struct scsi_nexus *except,
 			nexus_attention_locked(nx, asc, ascq);
 	}
 	lk_unlock(&lu->lk);
+}
+
+void
+scsi_lu_hold(struct scsi_lu *lu, bool held)
+{
+
+	TT_MAGIC(lu, LU_MAGIC);
+	if (atomic_exchange(&lu->held, held) && !held)
+		scsi_lu_attention(lu, NULL, ASC_POWER_ON);
 }
 
 void

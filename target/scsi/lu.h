@@ -56,6 +56,12 @@ void scsi_lu_attention(struct scsi_lu *lu, const struct scsi_nexus *except,
     uint8_t asc, uint8_t ascq);
 
 /*
+ * Answer NOT READY, 04h/03h (manual intervention required), to all that needs
+ * the medium, or no longer; then every nexus hears 29h/00h.
+ */
+void scsi_lu_hold(struct scsi_lu *lu, bool held);
+
+/*
  * LOGICAL UNIT RESET asked for on ${by} (NULL: by the daemon): the others
  * hear 29h/03h, a stopped unit starts.  Aborting the commands (scsi_abort, each
  * on the thread of its nexus) is the caller's part, and comes first.

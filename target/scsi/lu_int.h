@@ -46,6 +46,7 @@ struct scsi_lu {
 	char revision[LU_REVISION_LEN];		/* [I] */
 	_Atomic unsigned refs;			/* [a] */
 	_Atomic bool stopped;			/* [a] by START STOP UNIT */
+	_Atomic bool held;			/* [a] by the daemon */
 	struct lk lk;				/* LK_SCSI, a leaf */
 	struct list nexuses;			/* [l] */
 	uint64_t port[LU_PORTS];		/* [l] hashes of names, 0: free */

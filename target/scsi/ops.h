@@ -57,6 +57,7 @@ scsi_handler spc_test_unit_ready, spc_request_sense, spc_report_luns; /* spc.c *
 scsi_handler inquiry_exec;			/* inquiry.c */
 scsi_handler mode_sense6, mode_sense10;		/* mode.c */
 scsi_handler capacity_read10, capacity_read16;	/* capacity.c */
+scsi_handler provision_lba_status;		/* provision.c */
 scsi_handler rw_read, rw_write;			/* rw.c */
 scsi_handler cache_sync, cache_start_stop;	/* cache.c */
 scsi_handler unmap_exec;			/* unmap.c */

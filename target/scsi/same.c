@@ -7,7 +7,8 @@
  * on a disk where a hole costs nothing and LBPRZ is 1.  Any other sector is
  * written over and over: a small buffer full of it, many times in one vector,
  * request after request.  UNMAP = 1 with such a sector writes it, as LBPRZ
- * demands.
+ * demands.  Data-out is exactly one sector: who sends more or less has another
+ * idea of what a sector is, and what he means cannot be known.
  */
 #include <assert.h>
 #include <errno.h>
@@ -112,7 +113,7 @@ same_exec(struct scsi_cmd *cmd)
 	if (!ndob) {
 		cmd->dir = SCSI_DIR_OUT;
 		cmd->xfer_bytes = sector_bytes;
-		if (cmd->out_bytes < sector_bytes) {
+		if (cmd->out_bytes != sector_bytes) {
 			cmd_fail(cmd, KEY_ILLEGAL_REQUEST,
 			    ASC_INVALID_INFO_UNIT);
 			return;

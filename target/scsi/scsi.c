@@ -74,6 +74,9 @@ scsi_start(struct scsi_cmd *cmd)
 	    nexus_take_attention(cmd->nx, &ua))
 		cmd_fail(cmd, KEY_UNIT_ATTENTION, ua.asc, ua.ascq);
 	else if ((cmd->op->flags & SF_MEDIUM) != 0 &&
+	    atomic_load(&cmd->lu->held))
+		cmd_fail(cmd, KEY_NOT_READY, ASC_MANUAL_INTERVENTION);
+	else if ((cmd->op->flags & SF_MEDIUM) != 0 &&
 	    atomic_load(&cmd->lu->stopped))
 		cmd_fail(cmd, KEY_NOT_READY, ASC_START_REQUIRED);
 	else if (ops_bad_bit(cmd->op, cmd->cdb, &byte, &bit))

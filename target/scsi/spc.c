@@ -29,6 +29,8 @@ spc_request_sense(struct scsi_cmd *cmd)
 		sense_put(buf, KEY_ILLEGAL_REQUEST, ASC_NO_LUN);
 	else if (nexus_take_attention(cmd->nx, &ua))
 		sense_put(buf, KEY_UNIT_ATTENTION, ua.asc, ua.ascq);
+	else if (atomic_load(&cmd->lu->held))
+		sense_put(buf, KEY_NOT_READY, ASC_MANUAL_INTERVENTION);
 	else if (atomic_load(&cmd->lu->stopped))
 		sense_put(buf, KEY_NOT_READY, ASC_START_REQUIRED);
 	else

@@ -23,7 +23,7 @@
 #define FAKE_TARGET	"iqn.2025-01.com.example:disk,t,0x0001"
 #define FAKE_SERIAL	"TT0123456789ABCD"
 
-enum fake_op { F_READ, F_WRITE, F_FLUSH, F_UNMAP, F_ZERO, F_OPS };
+enum fake_op { F_READ, F_WRITE, F_FLUSH, F_UNMAP, F_ZERO, F_EXTENT, F_OPS };
 
 struct fake_disk {
 	uint8_t *mem, *durable;		/* NULL: a disk too large for that */
@@ -36,6 +36,7 @@ struct fake_disk {
 	int fail_rc;
 	uint64_t fail_off_bytes;
 	uint64_t max_len_bytes;		/* of any request */
+	uint64_t run_bytes;		/* extents, by turns stored and holes */
 	struct scsi_io last;		/* a copy, taken at the start */
 };
 
@@ -77,6 +78,13 @@ fake_do(struct fake_disk *d, struct scsi_io *io, enum fake_op op)
 		io->bad_off_bytes = d->fail_off_bytes;
 		return;
 	}
+	if (op == F_EXTENT) {
+		uint64_t run = d->run_bytes, at = io->off_bytes;
+
+		io->hole = run > 0 && at / run % 2 == 1;
+		if (run > 0)
+			io->len_bytes = TT_MIN(io->len_bytes, run - at % run);
+	}
 	if (d->mem == NULL)
 		return;
 	switch (op) {
@@ -97,6 +105,7 @@ fake_do(struct fake_disk *d, struct scsi_io *io, enum fake_op op)
 	case F_ZERO:
 		memset(d->mem + io->off_bytes, 0, (size_t)io->len_bytes);
 		break;
+	case F_EXTENT:
 	case F_OPS:
 		break;
 	}
@@ -108,12 +117,14 @@ fake_check(struct fake_disk *d, const struct scsi_io *io, enum fake_op op)
 {
 
 	TT_ASSERT(io->rc == 0 && io->bad_off_bytes == SCSI_OFF_UNKNOWN);
-	if (op == F_READ || op == F_WRITE || op == F_ZERO) {
+	if (op == F_READ || op == F_WRITE || op == F_ZERO || op == F_EXTENT) {
 		TT_ASSERT(io->len_bytes > 0);
 		TT_ASSERT(io->off_bytes % 512 == 0 && io->len_bytes % 512 == 0);
 		TT_ASSERT(io->off_bytes <= d->size_bytes);
 		TT_ASSERT(io->len_bytes <= d->size_bytes - io->off_bytes);
-		d->max_len_bytes = TT_MAX(d->max_len_bytes, io->len_bytes);
+		if (op != F_EXTENT)
+			d->max_len_bytes = TT_MAX(d->max_len_bytes,
+			    io->len_bytes);
 	}
 	if (op == F_READ || op == F_WRITE)
 		TT_ASSERT(fake_iov_bytes(io->iov, io->n_iov) == io->len_bytes);
@@ -200,6 +211,13 @@ fake_zero(void *disk, struct scsi_io *io)
 }
 
 static inline void
+fake_extent(void *disk, struct scsi_io *io)
+{
+
+	fake_start(disk, io, F_EXTENT);
+}
+
+static inline void
 fake_cancel(void *disk, struct scsi_io *io)
 {
 	struct fake_disk *d = disk;
@@ -220,7 +238,7 @@ fake_release(void *disk)
 
 static const struct scsi_disk_ops fake_ops = {
 	fake_read, fake_write, fake_flush, fake_unmap, fake_zero, fake_cancel,
-	fake_release
+	fake_release, fake_extent
 };
 
 /* A unit on a fake disk, with one nexus that has no attention pending. */

@@ -135,11 +135,37 @@ test_start_bad(void)
 	fake_close(&f);
 }
 
+/* Held by the daemon: neither START nor a reset helps. */
+static void
+test_held(void)
+{
+	struct fake f;
+	struct fake_cmd fc;
+
+	fake_open(&f);
+	scsi_lu_hold(f.lu, false);	/* no change, no attention */
+	fake_run(&f, &fc, CDB(0x00, 0, 0, 0, 0, 0));
+	expect_good(&fc);
+	scsi_lu_hold(f.lu, true);
+	BAD_SENSE(&f, 2, 0x04, 0x03, 0x00, 0, 0, 0, 0, 0);
+	BAD_SENSE(&f, 2, 0x04, 0x03, 0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0);
+	fake_run(&f, &fc, CDB(START(0, 1)));
+	expect_good(&fc);
+	scsi_lu_reset(f.lu, f.nx);
+	BAD_SENSE(&f, 2, 0x04, 0x03, 0x00, 0, 0, 0, 0, 0);
+	scsi_lu_hold(f.lu, false);
+	BAD_SENSE(&f, 6, 0x29, 0x00, 0x00, 0, 0, 0, 0, 0);
+	fake_run(&f, &fc, CDB(0x00, 0, 0, 0, 0, 0));
+	expect_good(&fc);
+	fake_close(&f);
+}
+
 static const struct unit_test tests[] = {
 	{ "SYNCHRONIZE CACHE", test_sync },
 	{ "SYNCHRONIZE CACHE, errors", test_sync_bad },
 	{ "SYNCHRONIZE CACHE, read only", test_sync_read_only },
 	{ "START STOP UNIT", test_stop },
 	{ "START STOP UNIT, errors", test_start_bad },
+	{ "held", test_held },
 };
 UNIT_MAIN("scsi/cache", tests)

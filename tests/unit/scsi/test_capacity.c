@@ -80,7 +80,7 @@ test_bad(void)
 	    1, 0);
 	BAD_FIELD(&f, 1, 5, 0x9e, 0x30);
 	/* the opcode is there, this service action is not */
-	BAD_FIELD(&f, 1, 4, 0x9e, 0x12);
+	BAD_FIELD(&f, 1, 4, 0x9e, 0x13);
 	fake_close(&f);
 }
 

@@ -102,7 +102,7 @@ near_cdb(uint8_t cdb[16])
 	bool known;
 
 	cdb[0] = opcodes[rnd(sizeof(opcodes))];
-	cdb[1] = cdb[0] == 0x9e ? 0x10 : cdb[0] == 0xa3 ? 0x0c : cdb[1];
+	cdb[1] = cdb[0] == 0x9e ? (rnd(2) == 0 ? 0x10 : 0x12) : cdb[0] == 0xa3 ? 0x0c : cdb[1];
 	op = ops_find(cdb, &known);
 	TT_ASSERT(op != NULL);
 	for (unsigned i = 1; i < 16; i++) {
@@ -188,6 +188,7 @@ disturb(struct fake *f)
 	enum fake_op op = (enum fake_op)rnd(F_OPS);
 
 	f->d.deferred = rnd(3) != 0;
+	f->d.run_bytes = rnd(2) * 512u * (1 + rnd(3000));
 	if (rnd(20) == 0) {
 		f->d.fail_at[op] = f->d.calls[op] + 1;
 		f->d.fail_rc = rcs[rnd(sizeof(rcs) / sizeof(rcs[0]))];

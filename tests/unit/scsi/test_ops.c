@@ -17,7 +17,7 @@ static const struct {
 	{ 0x28, -1, 10 }, { 0x2a, -1, 10 }, { 0x35, -1, 10 }, { 0x41, -1, 10 },
 	{ 0x42, -1, 10 }, { 0x5a, -1, 10 }, { 0x88, -1, 16 }, { 0x8a, -1, 16 },
 	{ 0x91, -1, 16 }, { 0x93, -1, 16 }, { 0x9e, 0x10, 16 },
-	{ 0xa0, -1, 12 }, { 0xa3, 0x0c, 12 }, { 0xa8, -1, 12 },
+	{ 0x9e, 0x12, 16 }, { 0xa0, -1, 12 }, { 0xa3, 0x0c, 12 }, { 0xa8, -1, 12 },
 	{ 0xaa, -1, 12 },
 };
 #define N_WANT (sizeof(want) / sizeof(want[0]))
@@ -176,12 +176,12 @@ test_rsoc_one(void)
 	BAD_FIELD(&f, 2, 2, RSOC(1, 0x9e, 0x10));	/* it has actions */
 
 	GOLDEN(&f, rcap16, RSOC(2, 0x9e, 0x10));
-	GOLDEN(&f, none, RSOC(2, 0x9e, 0x12));
+	GOLDEN(&f, none, RSOC(2, 0x9e, 0x13));
 	GOLDEN(&f, none, RSOC(2, 0x5e, 0x00));
 	BAD_FIELD(&f, 2, 2, RSOC(2, 0x28, 0));		/* it has none */
 
 	GOLDEN(&f, rcap16, RSOC(3, 0x9e, 0x10));
-	GOLDEN(&f, none, RSOC(3, 0x9e, 0x12));
+	GOLDEN(&f, none, RSOC(3, 0x9e, 0x13));
 	GOLDEN(&f, read10, RSOC(3, 0x28, 0));
 	GOLDEN(&f, none, RSOC(3, 0x28, 1));
 	GOLDEN(&f, none, RSOC(3, 0x04, 0));

@@ -140,12 +140,12 @@ test_limits(void)
 	struct fake_cmd fc;
 
 	open_full(&f, UINT64_C(48) << 20, 512);
-	fake_run_out(&f, &fc, CDB(SAME16(0, 1, 65536)), mixed, 512);
+	fake_run_out(&f, &fc, CDB(SAME16(0, 1, 65528)), mixed, 512);
 	expect_good(&fc);
-	expect_disk(&f, 1, 65536, mixed, 512);
-	fake_run_out(&f, &fc, CDB(SAME16(0, 0, 65537)), zero, 512);
+	expect_disk(&f, 1, 65528, mixed, 512);
+	fake_run_out(&f, &fc, CDB(SAME16(0, 0, 65529)), zero, 512);
 	expect_field(&fc, 10, 7);
-	fake_run_out(&f, &fc, CDB(SAME16(8, 0, 65537)), zero, 512);
+	fake_run_out(&f, &fc, CDB(SAME16(8, 0, 65529)), zero, 512);
 	expect_field(&fc, 10, 7);
 	fake_run_out(&f, &fc, CDB(SAME16(0, 0, 0)), zero, 512);	/* WSNZ */
 	expect_field(&fc, 10, 7);
@@ -166,9 +166,15 @@ test_limits(void)
 	fake_run_out(&f, &fc, CDB(0x93, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
 	    0xff, 0xff, 0, 0, 0, 2, 0, 0), zero, 512);
 	expect_sense(&fc, KEY_ILLEGAL_REQUEST, ASC_LBA_RANGE);
-	/* less than a sector came */
-	fake_run_out(&f, &fc, CDB(SAME10(0, 0, 2)), zero, 511);
-	expect_sense(&fc, KEY_ILLEGAL_REQUEST, ASC_INVALID_INFO_UNIT);
+	/* not one sector came */
+	for (size_t i = 0; i < 4; i++) {
+		static const size_t n[] = { 0, 511, 513, 1024 };
+
+		fake_run_out(&f, &fc, CDB(SAME10(0, 0, 2)), zero, n[i]);
+		expect_sense(&fc, KEY_ILLEGAL_REQUEST, ASC_INVALID_INFO_UNIT);
+		fake_run_out(&f, &fc, CDB(SAME16(0, 0, 2)), zero, n[i]);
+		expect_sense(&fc, KEY_ILLEGAL_REQUEST, ASC_INVALID_INFO_UNIT);
+	}
 	expect_disk(&f, 0, 0, zero, 512);
 	fake_close(&f);
 }
