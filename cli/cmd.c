@@ -54,7 +54,8 @@ cmd_spec_args(const struct opts *o, const struct spec *s)
 
 	if (args == NULL)
 		return (NULL);
-	if ((s->snapshot[0] != '\0' && json_object_set_new(args, "snapshot",
+	if ((o->force && json_object_set_new(args, "force",
+	    json_true()) != 0) || (s->snapshot[0] != '\0' && json_object_set_new(args, "snapshot",
 	    json_string(s->snapshot)) != 0) || (o->dry_run &&
 	    json_object_set_new(args, "dry_run", json_true()) != 0)) {
 		json_decref(args);
@@ -118,19 +119,37 @@ cmd_count(char dst[static CMD_COUNT_LEN], json_int_t n, const char *noun)
 	return (dst);
 }
 
+/* Names of the array ${key}, with commas; cut when they are too many. */
+static const char *
+join(char dst[static TEXT_LEN / 2], json_t *disk, const char *key)
+{
+	json_t *v;
+	size_t i, len = 0;
+
+	dst[0] = '\0';
+	json_array_foreach(json_object_get(disk, key), i, v)
+		if (len < TEXT_LEN / 2)
+			len += (size_t)snprintf(dst + len, TEXT_LEN / 2 - len,
+			    "%s%s", i == 0 ? "" : ", ", json_string_value(v));
+	return (dst);
+}
+
 static void
 print_access(json_t *disk)
 {
 	const char *user = cmd_str(json_object_get(disk, "chap"), "user");
 	const char *mutual = cmd_str(json_object_get(disk, "mutual"), "user");
+	char users[TEXT_LEN / 2], names[TEXT_LEN / 2];
+	const bool many = json_array_size(json_object_get(disk, "users")) > 1;
 
 	if (json_is_true(json_object_get(disk, "open")))
 		cmd_line("access", "open to everybody who reaches the portal");
-	else if (*mutual != '\0')
-		cmd_line("access", "CHAP, user %s; mutual, user %s", user,
-		    mutual);
 	else if (*user != '\0')
-		cmd_line("access", "CHAP, user %s", user);
+		cmd_line("access", "CHAP, user%s %s%s%s", many ? "s" : "",
+		    many ? join(users, disk, "users") : user,
+		    *mutual != '\0' ? "; mutual, user " : "", mutual);
+	if (json_array_size(json_object_get(disk, "initiators")) > 0)
+		cmd_line("only for", "%s", join(names, disk, "initiators"));
 }
 
 void
@@ -155,4 +174,9 @@ cmd_print_disk(json_t *disk)
 		cmd_line("serial", "%s", cmd_str(disk, "serial"));
 	}
 	print_access(disk);
+	if (json_is_true(json_object_get(disk, "held")))
+		cmd_line("HELD", "power was lost; when you have looked: "
+		    "tt-admin online %s", cmd_str(disk, "name"));
+	else if (strcmp(cmd_str(disk, "after_power_loss"), "hold") == 0)
+		cmd_line("power", "held after a loss of power");
 }

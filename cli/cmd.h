@@ -26,7 +26,7 @@ extern const struct cmd cmd_table[];
 extern const size_t cmd_n;
 const struct cmd *cmd_find(const char *name);	/* NULL */
 
-/* cmd_lun.c, cmd_create.c, cmd_snap.c, cmd_state.c */
+/* cmd_lun.c, cmd_create.c, cmd_snap.c, cmd_access.c, cmd_state.c */
 int cmd_create(const struct opts *o);
 int cmd_delete(const struct opts *o);
 int cmd_list(const struct opts *o);
@@ -34,6 +34,12 @@ int cmd_show(const struct opts *o);
 int cmd_snapshot(const struct opts *o);
 int cmd_expose(const struct opts *o);
 int cmd_unexpose(const struct opts *o);
+int cmd_set(const struct opts *o);
+int cmd_online(const struct opts *o);
+int cmd_user(const struct opts *o);
+int cmd_allow(const struct opts *o);
+int cmd_deny(const struct opts *o);
+int cmd_logins(const struct opts *o);
 int cmd_sessions(const struct opts *o);
 int cmd_status(const struct opts *o);
 int cmd_help(const struct opts *o);

@@ -99,6 +99,9 @@ make_args(const struct opts *o, json_t *args)
 		return (rc);
 	if (o->open && json_object_set_new(args, "open", json_true()) != 0)
 		return (no_memory());
+	if (o->after_power_loss != NULL && json_object_set_new(args,
+	    "after_power_loss", json_string(o->after_power_loss)) != 0)
+		return (report_usage("--after-power-loss is not UTF-8 text"));
 	if (o->dry_run &&
 	    json_object_set_new(args, "dry_run", json_true()) != 0)
 		return (no_memory());

@@ -83,13 +83,18 @@ cmd_delete(const struct opts *o)
 		return (rc);
 	if ((rc = cmd_call(o, "delete", delete_args(o, &s, false), &r)) != 0)
 		return (rc);
-	if (o->json)
+	if (o->json) {
+		if (!o->dry_run && json_object_get(r, "targets") != NULL)
+			(void)json_object_set_new(r, "cleanup",
+			    paste_cleanup(r));
 		cmd_print_json(r);
-	else {
+	} else {
 		print_deleted(stdout, o->dry_run ? "would delete" : "deleted",
 		    r);
 		(void)printf("%s\n", o->dry_run ?
 		    "; nothing was changed (-n)" : "");
+		if (!o->dry_run)
+			paste_print_cleanup(stdout, r);
 	}
 	json_decref(r);
 	return (EXIT_OK);

@@ -90,12 +90,18 @@ cmd_unexpose(const struct opts *o)
 		return (rc);
 	if ((rc = cmd_call(o, "unexpose", cmd_spec_args(o, &s), &r)) != 0)
 		return (rc);
-	if (o->json)
+	if (o->json) {
+		if (!o->dry_run && json_object_get(r, "targets") != NULL)
+			(void)json_object_set_new(r, "cleanup",
+			    paste_cleanup(r));
 		cmd_print_json(r);
-	else
+	} else {
 		(void)printf("%s@%s %s\n", s.lun, s.snapshot, o->dry_run ?
 		    "would be served no longer; nothing was changed (-n)" :
 		    "is served no longer; the snapshot is kept");
+		if (!o->dry_run)
+			paste_print_cleanup(stdout, r);
+	}
 	json_decref(r);
 	return (EXIT_OK);
 }

@@ -99,6 +99,10 @@ print_status(json_t *r)
 	cmd_line("space", "%s used, %s free", size_human(used,
 	    (uint64_t)cmd_int(store, "bytes")), size_human(avail,
 	    (uint64_t)cmd_int(store, "free_bytes")));
+	if (json_object_get(store, "power_lost_from") != NULL)
+		cmd_line("power", "was lost; what was acknowledged after %s "
+		    "and not flushed may be gone", cmd_time(when,
+		    cmd_str(store, "power_lost_from")));
 	if (cmd_int(store, "medium_errors") != 0)
 		cmd_line("damage", "%s since the start; the log of ttd tells "
 		    "where", cmd_count(a, cmd_int(store, "medium_errors"),

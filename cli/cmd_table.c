@@ -11,13 +11,15 @@
 const struct cmd cmd_table[] = {
 	{ "create", cmd_create, "NAME SIZE [--block 4K..64K] "
 	    "[--sector 512|4096]\n[--chap USER] [--secret-file FILE] "
-	    "[--mutual USER]\n[--mutual-secret-file FILE] [--open] [-n]",
+	    "[--mutual USER]\n[--mutual-secret-file FILE] [--open]\n"
+	    "[--after-power-loss continue|hold] [-n]",
 	    "make a LUN, with credentials to log in", OPT_DRY_RUN | OPT_BLOCK |
 	    OPT_SECTOR | OPT_CHAP | OPT_SECRET_FILE | OPT_MUTUAL |
-	    OPT_MUTUAL_SECRET_FILE | OPT_OPEN, 2, 2 },
-	{ "delete", cmd_delete, "LUN [--with-snapshots] [--yes] [-n]\n"
+	    OPT_MUTUAL_SECRET_FILE | OPT_OPEN | OPT_AFTER_POWER_LOSS, 2, 2 },
+	{ "delete", cmd_delete, "LUN [--with-snapshots] [--force] [--yes] "
+	    "[-n]\n"
 	    "LUN@NAME [--yes] [-n]", "delete a LUN or a snapshot",
-	    OPT_DRY_RUN | OPT_YES | OPT_WITH_SNAPSHOTS, 1, 1 },
+	    OPT_DRY_RUN | OPT_YES | OPT_WITH_SNAPSHOTS | OPT_FORCE, 1, 1 },
 	{ "list", cmd_list, "[LUN]", "list the LUNs, or the snapshots of one",
 	    0, 0, 1 },
 	{ "show", cmd_show, "LUN | LUN@NAME",
@@ -26,8 +28,23 @@ const struct cmd cmd_table[] = {
 	    "keep the LUN as it is now", OPT_DRY_RUN, 1, 2 },
 	{ "expose", cmd_expose, "LUN@NAME [-n]",
 	    "serve a snapshot as a read-only disk", OPT_DRY_RUN, 1, 1 },
-	{ "unexpose", cmd_unexpose, "LUN@NAME [-n]",
-	    "serve it no longer; the snapshot stays", OPT_DRY_RUN, 1, 1 },
+	{ "unexpose", cmd_unexpose, "LUN@NAME [--force] [-n]",
+	    "serve it no longer; the snapshot stays", OPT_DRY_RUN | OPT_FORCE,
+	    1, 1 },
+	{ "set", cmd_set, "LUN after-power-loss=continue|hold [-n]",
+	    "say what a LUN does after a loss of power", OPT_DRY_RUN, 2, 2 },
+	{ "online", cmd_online, "LUN [-n]",
+	    "use a LUN again that was held", OPT_DRY_RUN, 1, 1 },
+	{ "user", cmd_user, "add LUN USER [--secret-file FILE] [--mutual] "
+	    "[-n]\nremove LUN USER [--mutual] [-n]\nlist LUN",
+	    "say which CHAP users may enter", OPT_DRY_RUN | OPT_SECRET_FILE |
+	    OPT_MUTUAL, 2, 3 },
+	{ "allow", cmd_allow, "LUN INITIATOR... [-n]",
+	    "let only these initiators enter", OPT_DRY_RUN, 2, 257 },
+	{ "deny", cmd_deny, "LUN INITIATOR... [-n]",
+	    "take initiators off that list", OPT_DRY_RUN, 2, 257 },
+	{ "logins", cmd_logins, "", "list the last logins that failed", 0, 0,
+	    0 },
 	{ "sessions", cmd_sessions, "", "list who is logged in", 0, 0, 0 },
 	{ "status", cmd_status, "", "tell how the daemon and its store are",
 	    0, 0, 0 },

@@ -12,7 +12,8 @@
 enum {
 	LONG_JSON = 256, LONG_VERSION, LONG_WITH_SNAPSHOTS, LONG_BLOCK,
 	LONG_SECTOR, LONG_CHAP, LONG_SECRET_FILE, LONG_MUTUAL,
-	LONG_MUTUAL_SECRET_FILE, LONG_OPEN
+	LONG_MUTUAL_SECRET_FILE, LONG_OPEN, LONG_FORCE,
+	LONG_AFTER_POWER_LOSS
 };
 
 static const struct option longs[] = {
@@ -31,12 +32,28 @@ static const struct option longs[] = {
 	{ "mutual-secret-file", required_argument, NULL,
 	    LONG_MUTUAL_SECRET_FILE },
 	{ "open", no_argument, NULL, LONG_OPEN },
+	{ "force", no_argument, NULL, LONG_FORCE },
+	{ "after-power-loss", required_argument, NULL,
+	    LONG_AFTER_POWER_LOSS },
+	{ NULL, 0, NULL, 0 }
+};
+
+/* For the verb "user", where --mutual is a plain yes. */
+static const struct option longs_user[] = {
+	{ "socket", required_argument, NULL, 's' },
+	{ "json", no_argument, NULL, LONG_JSON },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, LONG_VERSION },
+	{ "dry-run", no_argument, NULL, 'n' },
+	{ "secret-file", required_argument, NULL, LONG_SECRET_FILE },
+	{ "mutual", no_argument, NULL, LONG_MUTUAL },
 	{ NULL, 0, NULL, 0 }
 };
 
 static const char *const names[] = {
 	"-n", "--yes", "--with-snapshots", "--block", "--sector", "--chap",
-	"--secret-file", "--mutual", "--mutual-secret-file", "--open"
+	"--secret-file", "--mutual", "--mutual-secret-file", "--open",
+	"--force", "--after-power-loss"
 };
 
 const char *
@@ -71,6 +88,14 @@ set_verb_option(struct opts *o, int c)
 		o->open = true;
 		o->given |= OPT_OPEN;
 		return (true);
+	case LONG_FORCE:
+		o->force = true;
+		o->given |= OPT_FORCE;
+		return (true);
+	case LONG_AFTER_POWER_LOSS:
+		o->after_power_loss = optarg;
+		o->given |= OPT_AFTER_POWER_LOSS;
+		return (true);
 	case LONG_BLOCK:
 		o->block = optarg;
 		o->given |= OPT_BLOCK;
@@ -88,7 +113,7 @@ set_verb_option(struct opts *o, int c)
 		o->given |= OPT_SECRET_FILE;
 		return (true);
 	case LONG_MUTUAL:
-		o->mutual = optarg;
+		o->mutual = optarg != NULL ? optarg : "";
 		o->given |= OPT_MUTUAL;
 		return (true);
 	case LONG_MUTUAL_SECRET_FILE:
@@ -117,9 +142,38 @@ complain(char **argv, int c)
 	    (int)strcspn(word, "="), word));
 }
 
+/* Is ${word} an option whose value is the next word? */
+static bool
+takes_next(const char *word)
+{
+
+	if (strcmp(word, "-s") == 0)
+		return (true);
+	for (const struct option *p = longs; p->name != NULL; p++)
+		if (p->has_arg == required_argument && word[1] == '-' &&
+		    strcmp(word + 2, p->name) == 0)
+			return (true);
+	return (false);
+}
+
+/* The verb, before anything is parsed; "" without one. */
+static const char *
+verb_of(int argc, char **argv)
+{
+
+	for (int i = 1; i < argc; i++)
+		if (argv[i][0] != '-' || argv[i][1] == '\0')
+			return (argv[i]);
+		else if (takes_next(argv[i]))
+			i++;
+	return ("");
+}
+
 int
 opts_parse(int argc, char **argv, struct opts *o)
 {
+	const struct option *table = strcmp(verb_of(argc, argv), "user") == 0 ?
+	    longs_user : longs;
 	const char *env = getenv("TT_SOCKET");
 	int c;
 
@@ -127,7 +181,7 @@ opts_parse(int argc, char **argv, struct opts *o)
 	o->socket = env != NULL && *env != '\0' ? env : ADMIN_SOCKET_DEFAULT;
 	optind = 0;		/* GNU: start over, for tests that parse twice */
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":s:hnyV", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":s:hnyV", table, NULL)) != -1) {
 		switch (c) {
 		case 's':
 			o->socket = optarg;

@@ -35,16 +35,19 @@ enum {
 	OPT_SECRET_FILE = 1 << 6,
 	OPT_MUTUAL = 1 << 7,
 	OPT_MUTUAL_SECRET_FILE = 1 << 8,
-	OPT_OPEN = 1 << 9
+	OPT_OPEN = 1 << 9,
+	OPT_FORCE = 1 << 10,
+	OPT_AFTER_POWER_LOSS = 1 << 11
 };
 
 struct opts {
 	const char *socket;
 	bool json, help, version;
-	bool dry_run, yes, with_snapshots, open;
+	bool dry_run, yes, with_snapshots, open, force;
 	const char *block, *sector;
 	const char *chap, *secret_file;
 	const char *mutual, *mutual_secret_file;
+	const char *after_power_loss;
 	unsigned given;			/* OPT_* that were there */
 	const char *verb;		/* NULL: none */
 	char **args;			/* behind the verb */

@@ -16,6 +16,7 @@
 #define PORTAL_LEN	80
 #define QUOTED_LEN	2048
 #define LINE_LEN	(QUOTED_LEN + 512)
+#define CHAP_ALGS	"SHA3-256,SHA256,SHA1,MD5"	/* best first */
 
 static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
     "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=@,+-%";
@@ -182,9 +183,13 @@ paste_lines(json_t *disk)
 	(void)paste_portal(where, sizeof(where),
 	    paste_reachable(reach, sizeof(reach), address),
 	    json_integer_value(json_object_get(portal, "port")));
-	add(lines, "iscsiadm -m discovery -t sendtargets -p %s", where);
-	if (chap != NULL)
+	/* Without "new" the records of other LUNs would lose their secrets. */
+	add(lines, "iscsiadm -m discovery -t sendtargets -p %s -o new", where);
+	if (chap != NULL) {
 		update(lines, quoted_iqn, "authmethod", "CHAP");
+		/* Its own default is MD5 alone. */
+		update(lines, quoted_iqn, "chap_algs", CHAP_ALGS);
+	}
 	credentials(lines, quoted_iqn, chap, "", "CHAP_SECRET");
 	credentials(lines, quoted_iqn, mutual, "_in", "MUTUAL_SECRET");
 	add(lines, "iscsiadm -m node -T %s --login", quoted_iqn);
@@ -197,6 +202,36 @@ paste_print(FILE *f, json_t *disk)
 	json_t *lines = paste_lines(disk), *v;
 	size_t i;
 
+	json_array_foreach(lines, i, v)
+		(void)fprintf(f, "%s\n", json_string_value(v));
+	json_decref(lines);
+}
+
+json_t *
+paste_cleanup(json_t *result)
+{
+	json_t *lines = json_array(), *v;
+	char quoted[256];
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "targets"), i, v) {
+		(void)paste_quote(quoted, sizeof(quoted),
+		    json_string_value(v) == NULL ? "" : json_string_value(v));
+		add(lines, "iscsiadm -m node -T %s --logout", quoted);
+		add(lines, "iscsiadm -m node -T %s -o delete", quoted);
+	}
+	return (lines);
+}
+
+void
+paste_print_cleanup(FILE *f, json_t *result)
+{
+	json_t *lines = paste_cleanup(result), *v;
+	size_t i;
+
+	if (json_array_size(lines) > 0)
+		(void)fprintf(f, "\nOn each server that used it, as root (the "
+		    "first says so if it is logged out):\n\n");
 	json_array_foreach(lines, i, v)
 		(void)fprintf(f, "%s\n", json_string_value(v));
 	json_decref(lines);

@@ -22,6 +22,14 @@ json_t *paste_lines(json_t *disk);
 void paste_print(FILE *f, json_t *disk);
 
 /*
+ * The lines by which a server forgets the targets of ${result} ("targets", an
+ * array of names): logout, and the record of the node.  New.
+ */
+json_t *paste_cleanup(json_t *result);
+/* The same on ${f}, with a line that says what for; nothing without targets. */
+void paste_print_cleanup(FILE *f, json_t *result);
+
+/*
  * ${src} as one word of a POSIX shell; as it is when nothing in it needs a
  * quote.  Cut (but well quoted) at ${cap} >= 3.  Returns ${dst}.
  */

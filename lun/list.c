@@ -82,31 +82,6 @@ lunset_list(struct lunset *ls, struct lun_info **out, size_t *out_n)
 }
 
 int
-lunset_users(struct lunset *ls, uint64_t number, struct lun_user **out,
-    size_t *out_n)
-{
-	struct lun_user *all;
-	struct lun *l;
-	size_t n = 0;
-	int rc = -ENOENT;
-
-	lk_lock(&ls->lk);
-	if ((l = table_by_number(ls, number)) != NULL) {
-		all = calloc(count(&l->users) + 1, sizeof(*all));
-		rc = all == NULL ? -ENOMEM : 0;
-		if (rc == 0) {
-			LIST_FOREACH(it, &l->users)
-				all[n++] = LIST_ENTRY(it, struct user,
-				    link)->u;
-			*out = all;
-			*out_n = n;
-		}
-	}
-	lk_unlock(&ls->lk);
-	return (rc);
-}
-
-int
 lunset_snaps(struct lunset *ls, const char *lun, struct snap_info **out,
     size_t *out_n)
 {

@@ -30,11 +30,16 @@ struct lun_worker;
 #define LUN_HEAD	UINT64_MAX	/* "no snapshot": the LUN itself */
 #define LUN_USER_MAX	200
 #define LUN_SECRET_MAX	512	/* sealed bytes */
+#define LUN_INITIATOR_MAX 223	/* RFC 7143 4.2.7.1 */
+#define LUN_INITIATOR_CAP (LUN_INITIATOR_MAX + 1)
 
 /* Name of a LUN or a snapshot: well formed, and no word of the WHEN grammar
  * ("last", "last-3", "yesterday", "now", "today"; a snapshot only). */
 bool lun_name_ok(const char *name);
 bool lun_snap_name_ok(const char *name);
+/* iSCSI name of an initiator, in lower case: iqn., eui. or naa. and what
+ * follows these (RFC 7143 4.2.7.3 to 4.2.7.6). */
+bool lun_initiator_ok(const char *name);
 
 /* ---- opening ---------------------------------------------------------- */
 
@@ -88,6 +93,8 @@ struct lun_info {
 	struct lun_identity identity;
 	uint64_t created_ns;
 	bool open;			/* without CHAP from anywhere */
+	bool hold;			/* not served after a loss of power */
+	bool held;			/* ... and that has happened */
 	unsigned n_snaps, n_exposures;
 };
 
@@ -103,7 +110,7 @@ struct lun_params {
 	uint64_t size_bytes;		/* a multiple of block_bytes */
 	uint32_t block_bytes;		/* power of two, 4..64 KiB */
 	uint32_t sector_bytes;		/* 512 or 4096 */
-	bool open;
+	bool open, hold;
 	const struct lun_user *users;	/* stored in the same change */
 	size_t n_users;
 };
@@ -122,8 +129,52 @@ int lunset_find(struct lunset *ls, const char *name, struct lun_info *out);
 /* Lists are malloc'ed arrays sorted by name (snapshots: by seq); the caller
  * frees.  -ENOMEM, -ENOENT. */
 int lunset_list(struct lunset *ls, struct lun_info **out, size_t *out_n);
+/* Initiators' users by name, then the target's own. */
 int lunset_users(struct lunset *ls, uint64_t lun, struct lun_user **out,
     size_t *out_n);
+
+/* ---- after a loss of power ---------------------------------------------- */
+
+/*
+ * An opening that finds that power was lost marks every LUN with ${hold} as
+ * held before it returns; durably, or (no space) the next opening finds the
+ * loss again.  lun/ serves a held LUN like any other:
+ * not to do so is the front end's part, until lunset_online.
+ * Errors: -ENOENT, -ENOSPC, -EIO, -EROFS.
+ */
+int lunset_set_hold(struct lunset *ls, const char *lun, bool hold);
+int lunset_online(struct lunset *ls, const char *lun);
+
+/* ---- who may enter ----------------------------------------------------- */
+
+/*
+ * Give LUN ${lun} one more user, or take one away.  Exposures of its
+ * snapshots have the same users.  Durable on return.
+ * Errors: -ENOENT no such LUN (remove: or user); -EEXIST; -EINVAL the name or
+ * the secret is empty or too long; -ENOSPC, -EIO, -EROFS.
+ */
+int lunset_user_add(struct lunset *ls, const char *lun,
+    const struct lun_user *u);
+int lunset_user_remove(struct lunset *ls, const char *lun, const char *user,
+    bool mutual);
+
+/*
+ * The initiator names that may enter; with none, all may.  Names that are
+ * there already (deny: that are not) make no difference; all of a call change
+ * together.
+ * Errors: -ENOENT no such LUN, -EINVAL a name is not one (nothing changes),
+ * -E2BIG too many at once, -ENOSPC, -EIO, -EROFS.
+ */
+int lunset_allow(struct lunset *ls, const char *lun,
+    const char *const *names, size_t n);
+int lunset_deny(struct lunset *ls, const char *lun,
+    const char *const *names, size_t n);
+/* A malloc'ed array in the order of their names.  -ENOENT, -ENOMEM. */
+int lunset_initiators(struct lunset *ls, uint64_t lun,
+    char (**out)[LUN_INITIATOR_CAP], size_t *out_n);
+/* Without a copy, at each login: -EACCES others may and this one may not,
+ * -ENOENT no such LUN. */
+int lunset_may_enter(struct lunset *ls, uint64_t lun, const char *initiator);
 
 /* ---- snapshots and exposures ------------------------------------------ */
 
@@ -180,6 +231,9 @@ struct lunset_status {
 	uint64_t store_bytes, free_bytes;	/* allocated; in the file system */
 	int failed;			/* 0, or -errno: stopped, read-only */
 	uint64_t medium_errors;
+	bool power_lost;		/* before this opening */
+	uint64_t power_from_ns;		/* what was acknowledged from here */
+	uint64_t power_to_ns;		/* to here, UTC, and not flushed */
 };
 void lunset_status(struct lunset *ls, struct lunset_status *out);
 

@@ -54,6 +54,7 @@ struct lun {
 	unsigned block_shift, height;	/* [I] */
 	uint64_t n_blk;			/* [I] */
 	struct list users;		/* [s] struct user */
+	struct list initiators;		/* [s] struct initiator, by name */
 	unsigned n_devs;		/* [s] of the head and its snapshots */
 	struct range_set ranges;
 	_Atomic uint64_t last_pos;	/* [a] log position of its last write */
@@ -68,6 +69,11 @@ struct lun {
 struct user {
 	struct list link;
 	struct lun_user u;
+};
+
+struct initiator {
+	struct list link;
+	char name[LUN_INITIATOR_CAP];
 };
 
 struct lunset {
@@ -136,6 +142,35 @@ struct snap *table_snap(struct lun *l, uint64_t seq);
 struct snap *table_snap_by_name(struct lun *l, const char *name);
 /* Takes a dead LUN out for good. */
 void table_forget(struct lunset *ls, struct lun *l);
+
+/* ---- manage.c: one change in the log ----------------------------------- */
+
+/* A change being made; with the admin lock held. */
+struct manage {
+	struct lunset *ls;
+	enum rec_kind kind;
+	uint8_t *buf;
+	struct wr w;			/* items go here */
+	int rc;				/* of applying it */
+	struct store_cut cut;
+};
+
+int manage_begin(struct lunset *ls, enum rec_kind kind, struct manage *c);
+/* Gives it up before the end. */
+void manage_drop(struct manage *c);
+/* Append and apply.  -E2BIG it does not fit one record; else store_change. */
+int manage_end(struct manage *c);
+
+/* hold.c: at the end of opening, when changes can be made. */
+void hold_after_power_loss(struct lunset *ls);
+
+/* ---- access.c: who may enter; with set lk held -------------------------- */
+
+/* Rows of CAT_ACCESS; ${l} is their LUN. */
+int access_put_row(struct lun *l, const uint8_t *key, size_t klen,
+    const uint8_t *val, size_t vlen);
+void access_del_row(struct lun *l, const uint8_t *key, size_t klen);
+void access_free(struct lun *l);
 
 /* ---- replay.c, ckpt.c: for store_ops ---------------------------------- */
 

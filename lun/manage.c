@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * manage.c - changes that a person makes: LUNs, snapshots, exposures, users.
+ * manage.c - changes that a person makes: LUNs, snapshots, exposures (who may
+ * enter: access.c).
  *
  * Each is: look under the admin lock whether it may be, make one record of
  * its items, append it (store_change), and apply the same items to memory in
@@ -19,20 +20,10 @@
 #include "meta/base/rnd.h"
 #include "meta/item.h"
 
-/* A change being made. */
-struct change_rec {
-	struct lunset *ls;
-	enum rec_kind kind;
-	uint8_t *buf;
-	struct wr w;
-	int rc;				/* of applying it */
-	struct store_cut cut;
-};
-
 #define CHANGE_BYTES (256u << 10)
 
-static int
-change_begin(struct lunset *ls, enum rec_kind kind, struct change_rec *c)
+int
+manage_begin(struct lunset *ls, enum rec_kind kind, struct manage *c)
 {
 
 	c->ls = ls;
@@ -44,6 +35,14 @@ change_begin(struct lunset *ls, enum rec_kind kind, struct change_rec *c)
 	return (0);
 }
 
+void
+manage_drop(struct manage *c)
+{
+
+	free(c->buf);
+	c->buf = NULL;
+}
+
 /*
  * The record is in the log.  If it cannot be applied now, memory and log say
  * different things; then nothing more may be written until the next opening
@@ -52,7 +51,7 @@ change_begin(struct lunset *ls, enum rec_kind kind, struct change_rec *c)
 static void
 change_logged(void *arg, const struct store_cut *cut)
 {
-	struct change_rec *c = arg;
+	struct manage *c = arg;
 	size_t len = (size_t)(c->w.p - c->buf);
 
 	c->cut = *cut;
@@ -62,8 +61,8 @@ change_logged(void *arg, const struct store_cut *cut)
 		c->rc = table_apply(c->ls, cut->seq, c->buf, len);
 }
 
-static int
-change_end(struct change_rec *c)
+int
+manage_end(struct manage *c)
 {
 	int rc;
 
@@ -114,7 +113,7 @@ params_ok(const struct lun_params *p)
 }
 
 static int
-put_create(struct change_rec *c, const struct lun_params *p,
+put_create(struct manage *c, const struct lun_params *p,
     const struct lun_info *info)
 {
 	struct row row = { .tab = CAT_STORE, .klen = strlen(NEXT_LUN_KEY),
@@ -139,7 +138,7 @@ static int
 create_locked(struct lunset *ls, const struct lun_params *p,
     struct lun_info *info)
 {
-	struct change_rec c;
+	struct manage c;
 	bool taken;
 	int rc;
 
@@ -149,13 +148,13 @@ create_locked(struct lunset *ls, const struct lun_params *p,
 	lk_unlock(&ls->lk);
 	if (taken)
 		return (-EEXIST);
-	if ((rc = change_begin(ls, REC_CATALOG, &c)) != 0)
+	if ((rc = manage_begin(ls, REC_CATALOG, &c)) != 0)
 		return (rc);
 	if ((rc = put_create(&c, p, info)) != 0) {
-		free(c.buf);
+		manage_drop(&c);
 		return (rc);
 	}
-	return (change_end(&c));
+	return (manage_end(&c));
 }
 
 int
@@ -168,6 +167,7 @@ lunset_create(struct lunset *ls, const struct lun_params *p,
 		.sector_bytes = p->sector_bytes,
 		.created_ns = clock_utc_ns(),
 		.open = p->open,
+		.hold = p->hold,
 	};
 	int rc;
 
@@ -201,7 +201,7 @@ may_delete_locked(struct lun *l, bool with_snaps)
 static int
 delete_locked(struct lunset *ls, const char *name, bool with_snaps)
 {
-	struct change_rec c;
+	struct manage c;
 	uint8_t number[8];
 	struct lun *l;
 	int rc = -ENOENT;
@@ -212,10 +212,10 @@ delete_locked(struct lunset *ls, const char *name, bool with_snaps)
 		put_be64(number, l->info.number);
 	}
 	lk_unlock(&ls->lk);
-	if (rc != 0 || (rc = change_begin(ls, REC_CATALOG, &c)) != 0)
+	if (rc != 0 || (rc = manage_begin(ls, REC_CATALOG, &c)) != 0)
 		return (rc);
 	item_put(&c.w, ITEM_LUN_DELETE, number, sizeof(number));
-	return (change_end(&c));
+	return (manage_end(&c));
 }
 
 int
@@ -269,20 +269,20 @@ limit_overlays(struct lunset *ls, uint64_t number)
 static int
 snapshot_locked(struct lunset *ls, uint64_t number, struct snap_info *info)
 {
-	struct change_rec c;
+	struct manage c;
 	struct snap *s;
 	struct lun *l;
 	uint8_t *mark;
 	int rc;
 
 	info->lun = number;
-	if ((rc = change_begin(ls, REC_SNAPSHOT, &c)) != 0)
+	if ((rc = manage_begin(ls, REC_SNAPSHOT, &c)) != 0)
 		return (rc);
 	mark = item_begin(&c.w, ITEM_SNAP);
 	wr_be64(&c.w, number);
 	row_snap_val(info, &c.w);
 	item_end(&c.w, mark);
-	if ((rc = change_end(&c)) != 0)
+	if ((rc = manage_end(&c)) != 0)
 		return (rc);
 	info->seq = c.cut.seq;
 	/* Batches before the cut may still be on their way into the overlay. */
@@ -353,7 +353,7 @@ find_snap_locked(struct lunset *ls, const char *lun, const char *name,
 static int
 snap_delete_locked(struct lunset *ls, const char *lun, const char *name)
 {
-	struct change_rec c;
+	struct manage c;
 	struct snap *s;
 	uint8_t key[16];
 	int rc;
@@ -365,11 +365,11 @@ snap_delete_locked(struct lunset *ls, const char *lun, const char *name)
 			rc = -EBUSY;
 	}
 	lk_unlock(&ls->lk);
-	if (rc != 0 || (rc = change_begin(ls, REC_CATALOG, &c)) != 0)
+	if (rc != 0 || (rc = manage_begin(ls, REC_CATALOG, &c)) != 0)
 		return (rc);
 	row_del_item(&c.w, CAT_SNAP, key, sizeof(key));
 	row_del_item(&c.w, CAT_ROOT, key, sizeof(key));
-	return (change_end(&c));
+	return (manage_end(&c));
 }
 
 int
@@ -390,7 +390,7 @@ expose_locked(struct lunset *ls, const char *lun, const char *snap,
     struct exposure_info *out)
 {
 	struct exposure_info e;
-	struct change_rec c;
+	struct manage c;
 	struct snap *s;
 	struct row row;
 	int rc;
@@ -404,13 +404,13 @@ expose_locked(struct lunset *ls, const char *lun, const char *snap,
 		}
 	}
 	lk_unlock(&ls->lk);
-	if (rc != 0 || (rc = change_begin(ls, REC_CATALOG, &c)) != 0)
+	if (rc != 0 || (rc = manage_begin(ls, REC_CATALOG, &c)) != 0)
 		return (rc);
 	new_identity(&e.identity);
 	e.created_ns = clock_utc_ns();
 	row_expose_enc(&e, &row);
 	row_put_item(&c.w, &row);
-	if ((rc = change_end(&c)) == 0)
+	if ((rc = manage_end(&c)) == 0)
 		*out = e;
 	return (rc);
 }
@@ -430,7 +430,7 @@ lunset_expose(struct lunset *ls, const char *lun, const char *snap,
 static int
 unexpose_locked(struct lunset *ls, const char *lun, const char *snap)
 {
-	struct change_rec c;
+	struct manage c;
 	struct snap *s;
 	uint8_t key[16];
 	int rc;
@@ -444,10 +444,10 @@ unexpose_locked(struct lunset *ls, const char *lun, const char *snap)
 			rc = -EBUSY;
 	}
 	lk_unlock(&ls->lk);
-	if (rc != 0 || (rc = change_begin(ls, REC_CATALOG, &c)) != 0)
+	if (rc != 0 || (rc = manage_begin(ls, REC_CATALOG, &c)) != 0)
 		return (rc);
 	row_del_item(&c.w, CAT_EXPOSE, key, sizeof(key));
-	return (change_end(&c));
+	return (manage_end(&c));
 }
 
 int

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * names.c - which names a LUN or a snapshot may have.
+ * names.c - which names a LUN, a snapshot or an initiator may have.
  */
 #include <stddef.h>
 #include <string.h>
@@ -44,4 +44,22 @@ lun_snap_name_ok(const char *name)
 			return (false);
 	return (strncmp(name, "last-", 5) != 0 ||
 	    strspn(name + 5, "0123456789") != strlen(name + 5));
+}
+
+bool
+lun_initiator_ok(const char *name)
+{
+	const size_t n = strlen(name);
+
+	if (n < 5 || n > LUN_INITIATOR_MAX ||
+	    (strncmp(name, "iqn.", 4) != 0 && strncmp(name, "eui.", 4) != 0 &&
+	    strncmp(name, "naa.", 4) != 0))
+		return (false);
+	/* RFC 3722 allows letters of all scripts: bytes above ASCII. */
+	for (size_t i = 4; i < n; i++)
+		if (!is_low_alnum(name[i]) && name[i] != '.' &&
+		    name[i] != '-' && name[i] != ':' &&
+		    ((unsigned char)name[i] & 0x80) == 0)
+			return (false);
+	return (true);
 }

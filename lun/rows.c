@@ -108,6 +108,7 @@ void
 row_lun_enc(const struct lun_info *l, struct row *out)
 {
 	struct wr w = wr_init(out->val, sizeof(out->val));
+	const uint8_t yes = 1;
 	uint8_t open = l->open;
 
 	out->tab = CAT_LUN;
@@ -120,6 +121,10 @@ row_lun_enc(const struct lun_info *l, struct row *out)
 	put_identity(&w, &l->identity);
 	put_u64(&w, ATTR_CREATED, l->created_ns);
 	item_put(&w, ATTR_OPEN, &open, 1);
+	if (l->hold)
+		item_put(&w, ATTR_HOLD, &yes, 1);
+	if (l->held)
+		item_put(&w, ATTR_HELD, &yes, 1);
 	TT_ASSERT(!w.bad);
 	out->vlen = (size_t)(w.p - out->val);
 }
@@ -142,6 +147,12 @@ lun_attr(const struct item *it, struct lun_info *l)
 	case ATTR_OPEN:
 		l->open = it->len == 1 && it->val[0] != 0;
 		return (it->len == 1);
+	case ATTR_HOLD:
+		l->hold = it->len == 1 && it->val[0] == 1;
+		return (l->hold);
+	case ATTR_HELD:
+		l->held = it->len == 1 && it->val[0] == 1;
+		return (l->held);
 	default:
 		return (get_identity(it, &l->identity));
 	}
@@ -274,7 +285,7 @@ row_user_enc(uint64_t lun, const struct lun_user *u, struct row *out)
 		return (-EINVAL);
 	out->tab = CAT_ACCESS;
 	put_be64(out->key, lun);
-	out->key[8] = u->mutual ? 2 : 1;
+	out->key[8] = u->mutual ? ACCESS_MUTUAL : ACCESS_USER;
 	memcpy(out->key + 9, u->user, n);
 	out->klen = 9 + n;
 	item_put(&w, ATTR_SECRET, u->secret, u->secret_len);
@@ -292,10 +303,10 @@ row_user_dec(const uint8_t *key, size_t klen, const uint8_t *val, size_t vlen,
 	struct item it;
 
 	if (klen < 10 || klen > 9 + LUN_USER_MAX ||
-	    (key[8] != 1 && key[8] != 2) ||
+	    (key[8] != ACCESS_USER && key[8] != ACCESS_MUTUAL) ||
 	    memchr(key + 9, '\0', klen - 9) != NULL)
 		return (-EILSEQ);
-	u.mutual = key[8] == 2;
+	u.mutual = key[8] == ACCESS_MUTUAL;
 	memcpy(u.user, key + 9, klen - 9);
 	while (item_next(&r, &it)) {
 		if (it.type == ATTR_SECRET && it.len <= LUN_SECRET_MAX) {
@@ -309,6 +320,51 @@ row_user_dec(const uint8_t *key, size_t klen, const uint8_t *val, size_t vlen,
 		return (-EILSEQ);
 	*lun = get_be64(key);
 	*out = u;
+	return (0);
+}
+
+int
+row_initiator_enc(uint64_t lun, const char *name, uint64_t time_ns,
+    struct row *out)
+{
+	struct wr w = wr_init(out->val, sizeof(out->val));
+	size_t n = strlen(name);
+
+	if (!lun_initiator_ok(name))
+		return (-EINVAL);
+	out->tab = CAT_ACCESS;
+	put_be64(out->key, lun);
+	out->key[8] = ACCESS_INITIATOR;
+	memcpy(out->key + 9, name, n);
+	out->klen = 9 + n;
+	put_u64(&w, ATTR_CREATED, time_ns);
+	TT_ASSERT(!w.bad);
+	out->vlen = (size_t)(w.p - out->val);
+	return (0);
+}
+
+int
+row_initiator_dec(const uint8_t *key, size_t klen, const uint8_t *val,
+    size_t vlen, uint64_t *lun, char name[static LUN_INITIATOR_CAP])
+{
+	struct rd r = rd_init(val, vlen);
+	char text[LUN_INITIATOR_CAP] = "";
+	uint64_t time_ns;
+	struct item it;
+
+	if (klen < 10 || klen > 9 + LUN_INITIATOR_MAX ||
+	    key[8] != ACCESS_INITIATOR ||
+	    memchr(key + 9, '\0', klen - 9) != NULL)
+		return (-EILSEQ);
+	memcpy(text, key + 9, klen - 9);
+	while (item_next(&r, &it))
+		if (it.type == ATTR_CREATED ? !get_u64(&it, &time_ns) :
+		    (it.type & ITEM_MAY_IGNORE) == 0)
+			return (-EILSEQ);
+	if (r.bad || !lun_initiator_ok(text))
+		return (-EILSEQ);
+	*lun = get_be64(key);
+	memcpy(name, text, sizeof(text));
 	return (0);
 }
 

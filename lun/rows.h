@@ -9,8 +9,7 @@
  * Keys: CAT_LUN      LUN 8
  *       CAT_SNAP     LUN 8, seq 8
  *       CAT_EXPOSE   LUN 8, seq 8
- *       CAT_ACCESS   LUN 8, kind 1 (1 initiator's user, 2 the target's own),
- *                    user name
+ *       CAT_ACCESS   LUN 8, kind 1 (enum access_kind), name
  */
 #ifndef LUN_ROWS_H
 #define LUN_ROWS_H
@@ -29,10 +28,18 @@ enum attr {
 	ATTR_SERIAL = 7,	/* text */
 	ATTR_CREATED = 8,	/* 8: ns UTC */
 	ATTR_OPEN = 9,		/* 1: 0 or 1 */
-	ATTR_SECRET = 10	/* sealed bytes */
+	ATTR_SECRET = 10,	/* sealed bytes */
+	ATTR_HOLD = 11,		/* 1: 1; absent: no */
+	ATTR_HELD = 12		/* 1: 1; absent: no */
 };
 
-#define ROW_KEY_MAX (9 + LUN_USER_MAX)
+enum access_kind {
+	ACCESS_USER = 1,	/* by whom initiators log in */
+	ACCESS_MUTUAL = 2,	/* the target's own name */
+	ACCESS_INITIATOR = 3	/* an initiator name that may enter */
+};
+
+#define ROW_KEY_MAX (9 + LUN_INITIATOR_MAX)
 #define ROW_VAL_MAX 1024
 
 struct row {
@@ -62,6 +69,12 @@ int row_expose_dec(const uint8_t *key, size_t klen, const uint8_t *val,
 int row_user_enc(uint64_t lun, const struct lun_user *u, struct row *out);
 int row_user_dec(const uint8_t *key, size_t klen, const uint8_t *val,
     size_t vlen, uint64_t *lun, struct lun_user *out);
+
+/* Kind 3; ${time_ns}: since when.  -EINVAL: no such name is allowed. */
+int row_initiator_enc(uint64_t lun, const char *name, uint64_t time_ns,
+    struct row *out);
+int row_initiator_dec(const uint8_t *key, size_t klen, const uint8_t *val,
+    size_t vlen, uint64_t *lun, char name[static LUN_INITIATOR_CAP]);
 
 /* Items of a CATALOG record. */
 void row_put_item(struct wr *w, const struct row *r);

@@ -83,6 +83,7 @@ lunset_open(const struct lunset_conf *conf, struct lunset **out)
 	ls->segs = store_segs(ls->store);
 	if ((rc = table_check(ls)) != 0 || (rc = store_start(ls->store)) != 0)
 		goto out_close;
+	hold_after_power_loss(ls);
 	*out = ls;
 	return (0);
 
@@ -216,6 +217,7 @@ pressure_measure(struct lunset *ls)
 void
 lunset_status(struct lunset *ls, struct lunset_status *out)
 {
+	struct store_power power;
 	struct store_state ss;
 	struct log_state st;
 	struct statvfs vfs;
@@ -236,6 +238,10 @@ lunset_status(struct lunset *ls, struct lunset_status *out)
 	out->memory_bytes = ls->memory_bytes;
 	out->store_bytes = segs_used_bytes(ls->segs);
 	out->failed = st.failed;
+	store_power(ls->store, &power);
+	out->power_lost = power.lost;
+	out->power_from_ns = power.from_ns;
+	out->power_to_ns = power.to_ns;
 	out->medium_errors = atomic_load(&ls->medium_errors);
 	if (statvfs(ls->path, &vfs) == 0)
 		out->free_bytes = (uint64_t)vfs.f_bavail * vfs.f_frsize;

@@ -39,8 +39,7 @@ lun_unref(struct lun *l)
 		list_del(it);
 		snap_unref(LIST_ENTRY(it, struct snap, link));
 	}
-	LIST_FOREACH_SAFE(it, nx, &l->users)
-		free(LIST_ENTRY(it, struct user, link));
+	access_free(l);
 	view_unref(l->cur);
 	range_destroy(&l->ranges);
 	lk_destroy(&l->lk);
@@ -73,6 +72,7 @@ add_lun(struct lunset *ls, const struct lun_info *info)
 	l->set = ls;
 	l->info = *info;
 	list_init(&l->users);
+	list_init(&l->initiators);
 	list_init(&l->snaps);
 	range_init(&l->ranges);
 	lk_init(&l->lk, LK_LUN);
@@ -220,12 +220,14 @@ put_lun_row(struct lunset *ls, const uint8_t *key, size_t klen,
 	ls->next_lun = TT_MAX(ls->next_lun, info.number + 1);
 	if ((l = by_number(ls, info.number)) == NULL)
 		return (add_lun(ls, &info));
-	/* What can change in place: name and openness. */
+	/* What can change in place. */
 	if (l->info.size_bytes != info.size_bytes ||
 	    l->info.block_bytes != info.block_bytes)
 		return (-EILSEQ);
 	memcpy(l->info.name, info.name, sizeof(l->info.name));
 	l->info.open = info.open;
+	l->info.hold = info.hold;
+	l->info.held = info.held;
 	return (0);
 }
 
@@ -284,55 +286,31 @@ put_expose_row(struct lunset *ls, const uint8_t *key, size_t klen,
     const uint8_t *val, size_t vlen)
 {
 	struct exposure_info e;
-	struct snap *s = NULL;
+	struct snap *s;
 	struct lun *l;
 	int rc;
 
 	if ((rc = row_expose_dec(key, klen, val, vlen, &e)) != 0)
 		return (rc);
-	if ((l = by_number(ls, e.lun)) != NULL)
-		s = snap_by_seq(l, e.seq);
-	if (s == NULL)
+	if ((l = by_number(ls, e.lun)) == NULL)
 		return (-EILSEQ);
-	s->expose = e;
-	s->info.exposed = true;
-	return (0);
-}
-
-static struct user *
-user_of(struct lun *l, bool mutual, const char *name)
-{
-
-	LIST_FOREACH(it, &l->users) {
-		struct user *u = LIST_ENTRY(it, struct user, link);
-
-		if (u->u.mutual == mutual && strcmp(u->u.user, name) == 0)
-			return (u);
+	/* The keeper takes deleted ones out of the list at any time. */
+	lk_lock(&l->lk);
+	if ((s = snap_by_seq(l, e.seq)) != NULL) {
+		s->expose = e;
+		s->info.exposed = true;
 	}
-	return (NULL);
+	lk_unlock(&l->lk);
+	return (s == NULL ? -EILSEQ : 0);
 }
 
 static int
-put_user_row(struct lunset *ls, const uint8_t *key, size_t klen,
+put_access_row(struct lunset *ls, const uint8_t *key, size_t klen,
     const uint8_t *val, size_t vlen)
 {
-	struct lun_user lu;
-	struct user *u;
-	uint64_t number;
-	struct lun *l;
-	int rc;
+	struct lun *l = klen < 8 ? NULL : by_number(ls, get_be64(key));
 
-	if ((rc = row_user_dec(key, klen, val, vlen, &number, &lu)) != 0)
-		return (rc);
-	if ((l = by_number(ls, number)) == NULL)
-		return (-EILSEQ);
-	if ((u = user_of(l, lu.mutual, lu.user)) == NULL) {
-		if ((u = calloc(1, sizeof(*u))) == NULL)
-			return (-ENOMEM);
-		list_add_tail(&l->users, &u->link);
-	}
-	u->u = lu;
-	return (0);
+	return (l == NULL ? -EILSEQ : access_put_row(l, key, klen, val, vlen));
 }
 
 static int
@@ -366,7 +344,7 @@ put_row(struct lunset *ls, enum cat_table tab, const uint8_t *key, size_t klen,
 	case CAT_EXPOSE:
 		return (put_expose_row(ls, key, klen, val, vlen));
 	case CAT_ACCESS:
-		return (put_user_row(ls, key, klen, val, vlen));
+		return (put_access_row(ls, key, klen, val, vlen));
 	case CAT_SEGMENT:
 	case CAT_TABLES:
 		break;
@@ -401,39 +379,32 @@ del_snap(struct lun *l, uint64_t snap_seq, uint64_t seq)
 }
 
 static void
-del_user(struct lun *l, const uint8_t *key, size_t klen)
+del_expose(struct lun *l, uint64_t snap_seq)
 {
+	struct snap *s;
 
-	LIST_FOREACH_SAFE(it, nx, &l->users) {
-		struct user *u = LIST_ENTRY(it, struct user, link);
-
-		if (klen > 9 && u->u.mutual == (key[8] == 2) &&
-		    strlen(u->u.user) == klen - 9 &&
-		    memcmp(u->u.user, key + 9, klen - 9) == 0) {
-			list_del(it);
-			free(u);
-		}
-	}
+	lk_lock(&l->lk);
+	if ((s = snap_by_seq(l, snap_seq)) != NULL)
+		s->info.exposed = false;
+	lk_unlock(&l->lk);
 }
 
 static int
 del_row(struct lunset *ls, enum cat_table tab, const uint8_t *key, size_t klen,
     uint64_t seq)
 {
-	struct snap *s;
 	struct lun *l;
 
 	if (klen < 8 || (l = by_number(ls, get_be64(key))) == NULL)
 		return (0);
 	if (tab == CAT_ACCESS)
-		del_user(l, key, klen);
+		access_del_row(l, key, klen);
 	if (klen != 16)
 		return (0);
 	if (tab == CAT_SNAP)
 		del_snap(l, get_be64(key + 8), seq);
-	if (tab == CAT_EXPOSE &&
-	    (s = snap_by_seq(l, get_be64(key + 8))) != NULL)
-		s->info.exposed = false;
+	if (tab == CAT_EXPOSE)
+		del_expose(l, get_be64(key + 8));
 	return (0);
 }
 

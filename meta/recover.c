@@ -589,6 +589,23 @@ recovery_bytes(const struct recovery *rv)
 	return (rv->bytes);
 }
 
+void
+recovery_boot_id(const struct recovery *rv, uint8_t out[static 16])
+{
+	uint32_t newest = 0;
+
+	memset(out, 0, 16);
+	for (size_t i = 0; i < rv->n_cands; i++) {
+		const struct cand *c = &rv->cands[i];
+
+		/* Numbers rise along the chain. */
+		if (!c->in_chain || c->h.number < newest)
+			continue;
+		newest = c->h.number;
+		memcpy(out, c->h.boot_id, 16);
+	}
+}
+
 int
 recovery_sync(struct recovery *rv)
 {

@@ -51,6 +51,10 @@ uint32_t recovery_max_segment(const struct recovery *rv);
 uint64_t recovery_records(const struct recovery *rv);
 uint64_t recovery_bytes(const struct recovery *rv);
 
+/* The boot of the machine that wrote the newest segment of the chain; zeroes:
+ * there is none, or it was not known. */
+void recovery_boot_id(const struct recovery *rv, uint8_t out[static 16]);
+
 /*
  * Make everything that was replayed durable; before anybody is served.
  * Idempotent: a crash here changes nothing.

@@ -5,6 +5,8 @@
  * segcache.c holds the open files, seg.c moves bytes, prep.c has files ready
  * ahead, and a backend (segdir.c) knows what a segment is made of.
  */
+#include "meta/segs.h"
+
 #include <errno.h>
 #include <stdlib.h>
 

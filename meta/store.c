@@ -2,6 +2,8 @@
 /*
  * store.c - making, opening and closing a store.
  */
+#include "meta/store.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -274,6 +276,7 @@ recover(struct store *st, struct log_pos *end)
 	};
 	uint64_t begun = clock_mono_ms();
 	struct recovery *rv;
+	uint8_t wrote[16];
 	int rc;
 
 	memcpy(rc_conf.store_uuid, st->super.uuid, 16);
@@ -285,6 +288,9 @@ recover(struct store *st, struct log_pos *end)
 	atomic_store(&st->next_segment, TT_MAX(st->row.next_segment,
 	    recovery_max_segment(rv) + 1));
 	*end = recovery_end(rv);
+	recovery_boot_id(rv, wrote);
+	if ((rc = power_open(st, end, wrote)) != 0)
+		goto out_free;
 	recovery_clean(rv, segment_gone, st);
 	atomic_store(&st->log_bytes, recovery_bytes(rv));
 	atomic_store(&st->log_records, recovery_records(rv));
@@ -407,6 +413,8 @@ store_close(struct store *st, bool checkpoint)
 	keeper_stop(st);
 	if (checkpoint && (atomic_load(&st->log_bytes) > 0 || st->has_retry))
 		rc = keeper_run(st);
+	if (checkpoint && rc == 0)
+		power_close(st);
 	store_free(st);
 	return (rc);
 }
@@ -444,4 +452,11 @@ store_epoch(const struct store *st)
 {
 
 	return (st->epoch);
+}
+
+void
+store_power(const struct store *st, struct store_power *out)
+{
+
+	*out = st->power;
 }

@@ -80,6 +80,21 @@ struct segs *store_segs(struct store *st);
 const uint8_t *store_uuid(const struct store *st);
 uint64_t store_epoch(const struct store *st);
 
+/* ---- loss of power ----------------------------------------------------- */
+
+/*
+ * Was power lost before this opening?  Then writes acknowledged from
+ * ${from_ns} on and not flushed before ${to_ns} may be gone.  It is told again
+ * at each opening until a CATALOG record deletes the row STORE_POWER_ROW of
+ * CAT_STORE and a checkpoint has passed it.
+ */
+#define STORE_POWER_ROW "power"
+struct store_power {
+	bool lost;
+	uint64_t from_ns, to_ns;	/* UTC */
+};
+void store_power(const struct store *st, struct store_power *out);
+
 /* ---- changes ---------------------------------------------------------- */
 
 /*

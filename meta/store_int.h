@@ -20,6 +20,7 @@
  */
 #define STORE_ROW_KEY	"checkpoint"
 #define STORE_ROW_LEN	96
+#define STORE_POWER_KEY	STORE_POWER_ROW	/* its codec is in power.c */
 struct store_row {
 	struct log_pos pos;
 	uint64_t epoch, checkpoints;
@@ -69,6 +70,7 @@ struct store {
 	struct log *log;		/* [I] */
 	struct nodes *nodes;		/* [I] */
 	uint64_t epoch;			/* [I] */
+	struct store_power power;	/* [I] */
 	_Atomic uint32_t next_segment;	/* [a] */
 	/*
 	 * Held from the append of a change until its rows are queued, and by
@@ -98,6 +100,15 @@ int keeper_start(struct store *st);
 void keeper_stop(struct store *st);
 /* One checkpoint, on this thread. */
 int keeper_run(struct store *st);
+
+/*
+ * power.c: after recovery, before the log is opened: ${wrote} is the boot id
+ * of who wrote last.  Sets st->power.
+ */
+int power_open(struct store *st, const struct log_pos *end,
+    const uint8_t wrote[static 16]);
+/* The last act on a store that was checkpointed and is closed in order. */
+void power_close(struct store *st);
 
 /* change.c: queue the rows of a replayed CATALOG or SNAPSHOT record. */
 int change_requeue(struct store *st, const struct rec *r,

@@ -9,6 +9,7 @@
 #include "meta/base/check.h"
 #include "meta/base/msg.h"
 #include "target/joint_scsi.h"
+#include "target/logins.h"
 #include "target/registry_int.h"
 #include "target/secret.h"
 
@@ -46,12 +47,23 @@ has_users(struct registry *r, const struct iscsi_target *t)
 	return (n > 0);
 }
 
+/* By where it comes from. */
+static bool
+may_come(struct registry *r, const struct iscsi_target *t,
+    const struct iscsi_peer *peer)
+{
+
+	return (peer->loopback || t->open || has_users(r, t));
+}
+
+/* And by its name.  A LUN that is just being deleted is for nobody. */
 static bool
 may_try(struct registry *r, const struct iscsi_target *t,
     const struct iscsi_peer *peer)
 {
 
-	return (peer->loopback || t->open || has_users(r, t));
+	return (may_come(r, t, peer) &&
+	    lunset_may_enter(r->conf.lunset, t->lun, peer->initiator) == 0);
 }
 
 static int
@@ -61,11 +73,12 @@ on_find(void *arg, const char *iqn, const struct iscsi_peer *peer,
 	static struct msg_limit limit;
 	struct registry *r = arg;
 	struct iscsi_target *t;
+	int rc;
 
-	if ((t = registry_find(r, iqn)) == NULL)
-		return (-ENOENT);
+	if ((rc = registry_find(r, iqn, &t)) != 0)
+		return (rc);
 	if (!may_try(r, t, peer)) {
-		if (msg_allowed(&limit, 10))
+		if (!may_come(r, t, peer) && msg_allowed(&limit, 10))
 			msg_warn("%s has no CHAP user and is entered only "
 			    "from this machine; %s was refused (create it "
 			    "with --chap, or with --open)", t->iqn,
@@ -90,8 +103,9 @@ on_chap_needed(void *arg, struct iscsi_target *t,
 {
 
 	(void)peer;
-	/* Discovery names only what the peer may try to enter. */
-	return (t != NULL && has_users(arg, t));
+	if (t == NULL)
+		return (((struct registry *)arg)->conf.discovery_user != NULL);
+	return (has_users(arg, t));
 }
 
 static int
@@ -117,8 +131,13 @@ on_chap_secret(void *arg, struct iscsi_target *t, const char *user,
 	size_t n;
 	int rc;
 
-	if (t == NULL)
+	if (t == NULL && (r->conf.discovery_user == NULL ||
+	    strcmp(user, r->conf.discovery_user) != 0))
 		return (-ENOENT);
+	if (t == NULL) {
+		*out = *r->conf.discovery_secret;
+		return (0);
+	}
 	if ((rc = users_of(r, t, false, &u, &n)) != 0)
 		return (rc);
 	rc = -ENOENT;
@@ -210,7 +229,8 @@ on_discover(void *arg, const struct iscsi_peer *peer, const char *user,
 	list = calloc(n + 1, sizeof(*list));
 	if (text != NULL && list != NULL) {
 		for (size_t i = 0; i < n; i++)
-			if (portal_text(&p[i], peer, text[k])) {
+			if (p[i].is_told &&
+			    portal_text(&p[i], peer, text[k])) {
 				list[k] = text[k];
 				k++;
 			}
@@ -234,6 +254,8 @@ on_session_start(void *arg, struct iscsi_target *t,
 	(void)c;
 	if ((rc = joint_scsi_begin(t->lu, info, r->workers, &nx)) != 0)
 		return (rc);
+	if (r->conf.logins != NULL)
+		logins_succeeded(r->conf.logins, info->address);
 	*out_nexus = nx;
 	return (0);
 }
@@ -246,6 +268,16 @@ on_session_end(void *arg, void *nexus)
 	joint_scsi_end(nexus);
 }
 
+static void
+on_login_failed(void *arg, const struct iscsi_peer *peer, const char *iqn,
+    const char *user, enum iscsi_refusal why)
+{
+	struct registry *r = arg;
+
+	if (r->conf.logins != NULL)
+		logins_failed(r->conf.logins, peer, iqn, user, why);
+}
+
 const struct iscsi_env_ops access_ops = {
 	.target_find = on_find,
 	.target_put = on_put,
@@ -254,5 +286,6 @@ const struct iscsi_env_ops access_ops = {
 	.chap_mutual = on_chap_mutual,
 	.discover = on_discover,
 	.session_start = on_session_start,
-	.session_end = on_session_end
+	.session_end = on_session_end,
+	.login_failed = on_login_failed
 };

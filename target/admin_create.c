@@ -28,7 +28,7 @@ struct side {
 struct request {
 	const char *name;
 	json_int_t size, block, sector;
-	bool open, dry_run;
+	bool open, hold, dry_run;
 	struct side chap, mutual;
 	char what[WHAT_LEN];
 };
@@ -52,12 +52,14 @@ static int
 read_args(json_t *args, struct request *r, struct admin_reply *reply)
 {
 	json_t *chap = NULL, *mutual = NULL;
+	const char *after = "continue";
 	const struct admin_arg spec[] = {
 		{ "lun", ADMIN_STRING, true, &r->name },
 		{ "size", ADMIN_INTEGER, true, &r->size },
 		{ "block", ADMIN_INTEGER, false, &r->block },
 		{ "sector", ADMIN_INTEGER, false, &r->sector },
 		{ "open", ADMIN_BOOLEAN, false, &r->open },
+		{ "after_power_loss", ADMIN_STRING, false, &after },
 		{ "dry_run", ADMIN_BOOLEAN, false, &r->dry_run },
 		{ "chap", ADMIN_OBJECT, false, &chap },
 		{ "mutual", ADMIN_OBJECT, false, &mutual },
@@ -74,7 +76,7 @@ read_args(json_t *args, struct request *r, struct admin_reply *reply)
 		return (rc);
 	(void)snprintf(r->what, sizeof(r->what), "cannot create %s",
 	    admin_find_shown(shown, r->name));
-	return (0);
+	return (admin_set_parse(after, r->what, reply, &r->hold));
 }
 
 static int
@@ -113,17 +115,6 @@ check_geometry(const struct request *r, struct admin_reply *reply)
 	return (0);
 }
 
-static bool
-user_ok(const char *user)
-{
-	size_t len = strlen(user);
-
-	for (size_t i = 0; i < len; i++)
-		if (user[i] <= 0x20 || user[i] > 0x7e)
-			return (false);
-	return (len > 0 && len <= LUN_USER_MAX);
-}
-
 /* Fills in what was left to us. */
 static int
 check_side(struct request *r, struct side *s, const char *suffix,
@@ -137,7 +128,7 @@ check_side(struct request *r, struct side *s, const char *suffix,
 		    r->name, suffix);
 		s->user = s->user_buf;
 	}
-	if (!user_ok(s->user))
+	if (!secret_user_ok(s->user))
 		return (invalid(r, reply, "the CHAP user is not allowed",
 		    "use 1 to 200 printable ASCII characters without "
 		    "blanks"));
@@ -201,39 +192,20 @@ check(struct daemon *d, struct request *r, struct admin_reply *reply)
 }
 
 static int
-seal(struct daemon *d, const struct side *s, bool mutual, struct lun_user *u)
-{
-	const struct secret_owner who = { .user = s->user, .mutual = mutual };
-	struct secret_sealed sealed;
-	int rc;
-
-	_Static_assert(SECRET_SEALED_MAX <= LUN_SECRET_MAX, "fits a row");
-	rc = secret_seal(d->key, &who, s->secret, strlen(s->secret), &sealed);
-	if (rc != 0)
-		return (rc);
-	memset(u, 0, sizeof(*u));
-	u->mutual = mutual;
-	memcpy(u->user, s->user, strlen(s->user) + 1);
-	memcpy(u->secret, sealed.b, sealed.len);
-	u->secret_len = sealed.len;
-	return (0);
-}
-
-static int
 make(struct daemon *d, const struct request *r, struct lun_info *out)
 {
 	struct lun_user users[2];
 	struct lun_params p = { .name = r->name,
 	    .size_bytes = (uint64_t)r->size, .block_bytes = (uint32_t)r->block,
 	    .sector_bytes = (uint32_t)r->sector, .open = r->open,
-	    .users = users };
+	    .hold = r->hold, .users = users };
 	int rc, undo;
 
-	if (r->chap.wanted && (rc = seal(d, &r->chap, false,
-	    &users[p.n_users++])) != 0)
+	if (r->chap.wanted && (rc = admin_user_seal(d, r->chap.user,
+	    r->chap.secret, false, &users[p.n_users++])) != 0)
 		return (rc);
-	if (r->mutual.wanted && (rc = seal(d, &r->mutual, true,
-	    &users[p.n_users++])) != 0)
+	if (r->mutual.wanted && (rc = admin_user_seal(d, r->mutual.user,
+	    r->mutual.secret, true, &users[p.n_users++])) != 0)
 		return (rc);
 	if ((rc = lunset_create(d->lunset, &p, out)) != 0)
 		return (rc);
@@ -262,7 +234,7 @@ static void
 answer_dry(struct daemon *d, const struct request *r, json_t *obj)
 {
 	char iqn[REGISTRY_IQN_CAP];
-	json_t *portals = admin_find_portals(d), *who;
+	json_t *portals = admin_find_portals(d, false), *who;
 
 	admin_find_iqn(d, r->name, NULL, iqn);
 	admin_json_str(obj, "iqn", iqn);

@@ -15,6 +15,10 @@
 
 #define WHAT_LEN	(2 * ADMIN_SHOWN_LEN + 32)
 
+struct options {
+	bool with_snaps, force, dry_run;
+};
+
 /* What hangs on a LUN. */
 struct family {
 	struct lun_info lun;
@@ -52,49 +56,41 @@ family_load(struct daemon *d, const struct lun_info *lun, struct family *f)
 	return (0);
 }
 
-/* Tells who is in the way. */
+/* Names the sessions of the LUN, or of its exposure ${x}. */
 static int
-busy(struct admin_reply *reply, const char *what, const char *name,
-    unsigned sessions)
+busy(struct daemon *d, const struct family *f, const struct exposure_info *x,
+    const char *what, struct admin_reply *reply)
 {
+	char iqn[REGISTRY_IQN_CAP], name[2 * LUN_NAME_MAX + 2];
 
-	if (sessions > 0)
-		admin_msg_error(reply, ADMIN_BUSY, "%s\n%u session%s %s logged "
-		    "in to %s\nlog out there, then try again; who it is: "
-		    "tt-admin sessions", what, sessions, sessions == 1 ? "" :
-		    "s", sessions == 1 ? "is" : "are", name);
-	else
-		admin_msg_error(reply, ADMIN_BUSY, "%s\nsomebody is just "
-		    "logging in to %s\ntry again in a moment", what, name);
+	admin_find_iqn(d, f->lun.name, x == NULL ? NULL : x->snap_name, iqn);
+	(void)snprintf(name, sizeof(name), "%s%s%s", f->lun.name, x == NULL ?
+	    "" : "@", x == NULL ? "" : x->snap_name);
+	admin_find_busy(d, iqn, name, what, reply);
 	return (-EBUSY);
 }
 
 /* What can be seen before anything is touched. */
 static int
-check_family(struct daemon *d, const struct family *f, bool with_snaps,
+check_family(struct daemon *d, const struct family *f, const struct options *o,
     const char *what, struct admin_reply *reply)
 {
-	char name[2 * LUN_NAME_MAX + 2];
-	unsigned n;
 
-	if (f->n_snaps > 0 && !with_snaps) {
+	if (f->n_snaps > 0 && !o->with_snaps) {
 		admin_msg_error(reply, ADMIN_NOT_EMPTY, "%s\nit has %zu "
 		    "snapshot%s\ndelete %s too: tt-admin delete %s "
 		    "--with-snapshots", what, f->n_snaps, f->n_snaps == 1 ?
 		    "" : "s", f->n_snaps == 1 ? "it" : "them", f->lun.name);
 		return (-ENOTEMPTY);
 	}
-	if ((n = registry_sessions_of(d->registry, f->lun.number,
-	    LUN_HEAD)) > 0)
-		return (busy(reply, what, f->lun.name, n));
-	for (size_t i = 0; i < f->n_exposures; i++) {
-		n = registry_sessions_of(d->registry, f->lun.number,
-		    f->exposures[i].seq);
-		(void)snprintf(name, sizeof(name), "%s@%s", f->lun.name,
-		    f->exposures[i].snap_name);
-		if (n > 0)
-			return (busy(reply, what, name, n));
-	}
+	if (o->force)
+		return (0);
+	if (registry_sessions_of(d->registry, f->lun.number, LUN_HEAD) > 0)
+		return (busy(d, f, NULL, what, reply));
+	for (size_t i = 0; i < f->n_exposures; i++)
+		if (registry_sessions_of(d->registry, f->lun.number,
+		    f->exposures[i].seq) > 0)
+			return (busy(d, f, &f->exposures[i], what, reply));
 	return (0);
 }
 
@@ -114,6 +110,34 @@ put_back(struct daemon *d, const struct family *f, size_t n)
 			msg_err("%s@%s: it is kept, but not served until ttd "
 			    "is restarted: %s", f->lun.name,
 			    f->exposures[i].snap_name, strerror(-rc));
+}
+
+/* Whoever was put out may come in again. */
+static void
+readmit(struct daemon *d, const struct family *f)
+{
+
+	registry_readmit(d->registry, f->lun.number, LUN_HEAD);
+	for (size_t i = 0; i < f->n_exposures; i++)
+		registry_readmit(d->registry, f->lun.number,
+		    f->exposures[i].seq);
+}
+
+static int
+evict(struct daemon *d, const struct family *f)
+{
+	int rc;
+
+	rc = registry_evict(d->registry, f->lun.number, LUN_HEAD,
+	    ADMIN_FORCE_MS);
+	for (size_t i = 0; (rc == 0 || rc == -ENOENT) && i < f->n_exposures;
+	    i++)
+		rc = registry_evict(d->registry, f->lun.number,
+		    f->exposures[i].seq, ADMIN_FORCE_MS);
+	if (rc == 0 || rc == -ENOENT)
+		return (0);
+	readmit(d, f);
+	return (rc);
 }
 
 static int
@@ -138,20 +162,23 @@ take_out(struct daemon *d, const struct family *f)
 }
 
 static int
-delete_family(struct daemon *d, const struct family *f, bool with_snaps,
-    const char *what, struct admin_reply *reply)
+delete_family(struct daemon *d, const struct family *f,
+    const struct options *o, const char *what, struct admin_reply *reply)
 {
 	int rc;
 
-	if ((rc = take_out(d, f)) != 0) {
-		if (rc == -EBUSY)
-			return (busy(reply, what, f->lun.name,
-			    registry_sessions_of(d->registry, f->lun.number,
-			    LUN_HEAD)));
+	if (o->force && (rc = evict(d, f)) != 0) {
 		admin_msg_errno(reply, rc, "%s", what);
 		return (rc);
 	}
-	if ((rc = lunset_delete(d->lunset, f->lun.name, with_snaps)) != 0) {
+	if ((rc = take_out(d, f)) != 0) {
+		readmit(d, f);
+		if (rc == -EBUSY)
+			return (busy(d, f, NULL, what, reply));
+		admin_msg_errno(reply, rc, "%s", what);
+		return (rc);
+	}
+	if ((rc = lunset_delete(d->lunset, f->lun.name, o->with_snaps)) != 0) {
 		put_back(d, f, f->n_exposures);
 		admin_msg_errno(reply, rc, "%s", what);
 		return (rc);
@@ -177,9 +204,25 @@ names(const struct family *f)
 	return (list);
 }
 
+/* The targets that go. */
+static json_t *
+targets(struct daemon *d, const struct family *f)
+{
+	char iqn[REGISTRY_IQN_CAP];
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < f->n_exposures; i++) {
+		admin_find_iqn(d, f->lun.name, f->exposures[i].snap_name, iqn);
+		(void)json_array_append_new(list, json_string(iqn));
+	}
+	admin_find_iqn(d, f->lun.name, NULL, iqn);
+	(void)json_array_append_new(list, json_string(iqn));
+	return (list);
+}
+
 static void
-delete_lun(struct daemon *d, const struct lun_info *lun, bool with_snaps,
-    bool dry_run, struct admin_reply *reply)
+delete_lun(struct daemon *d, const struct lun_info *lun,
+    const struct options *o, struct admin_reply *reply)
 {
 	char what[WHAT_LEN];
 	struct family f;
@@ -190,9 +233,11 @@ delete_lun(struct daemon *d, const struct lun_info *lun, bool with_snaps,
 		admin_msg_errno(reply, rc, "%s", what);
 		return;
 	}
-	if (check_family(d, &f, with_snaps, what, reply) == 0 && (dry_run ||
-	    delete_family(d, &f, with_snaps, what, reply) == 0)) {
+	if (check_family(d, &f, o, what, reply) == 0 && (o->dry_run ||
+	    delete_family(d, &f, o, what, reply) == 0)) {
 		reply->result = json_object();
+		(void)json_object_set_new(reply->result, "targets",
+		    targets(d, &f));
 		(void)json_object_set_new(reply->result, "deleted", names(&f));
 	}
 	family_free(&f);
@@ -227,25 +272,27 @@ admin_delete(void *ctx, json_t *args, struct admin_reply *reply)
 {
 	struct daemon *d = ctx;
 	const char *lun = NULL, *snapshot = NULL;
-	bool with_snaps = false, dry_run = false;
+	struct options o = { .force = false };
 	const struct admin_arg spec[] = {
 		{ "lun", ADMIN_STRING, true, &lun },
 		{ "snapshot", ADMIN_STRING, false, &snapshot },
-		{ "with_snapshots", ADMIN_BOOLEAN, false, &with_snaps },
-		{ "dry_run", ADMIN_BOOLEAN, false, &dry_run },
+		{ "with_snapshots", ADMIN_BOOLEAN, false, &o.with_snaps },
+		{ "force", ADMIN_BOOLEAN, false, &o.force },
+		{ "dry_run", ADMIN_BOOLEAN, false, &o.dry_run },
 	};
 	char what[WHAT_LEN], shown[ADMIN_SHOWN_LEN], shown2[ADMIN_SHOWN_LEN];
 	struct lun_info info;
 	struct snap_info s;
 
-	if (admin_msg_args(args, spec, 4, reply) != 0)
+	if (admin_msg_args(args, spec, 5, reply) != 0)
 		return;
 	(void)snprintf(what, sizeof(what), "cannot delete %s%s%s",
 	    admin_find_shown(shown, lun), snapshot != NULL ? "@" : "",
 	    snapshot != NULL ? admin_find_shown(shown2, snapshot) : "");
-	if (snapshot != NULL && with_snaps) {
-		admin_msg_error(reply, ADMIN_INVALID, "%s\nwith_snapshots is "
-		    "for a LUN\ngive one of the two", what);
+	if (snapshot != NULL && (o.with_snaps || o.force)) {
+		admin_msg_error(reply, ADMIN_INVALID, "%s\n%s is for a "
+		    "LUN\ngive one of the two", what, o.force ? "force" :
+		    "with_snapshots");
 		return;
 	}
 	if (admin_find_lun(d, lun, what, reply, &info) != 0)
@@ -256,9 +303,9 @@ admin_delete(void *ctx, json_t *args, struct admin_reply *reply)
 	if (admin_find_writable(d, what, reply) != 0)
 		return;
 	if (snapshot == NULL)
-		delete_lun(d, &info, with_snaps, dry_run, reply);
+		delete_lun(d, &info, &o, reply);
 	else
-		delete_snap(d, &info, &s, dry_run, reply);
-	if (reply->result != NULL && dry_run)
+		delete_snap(d, &info, &s, o.dry_run, reply);
+	if (reply->result != NULL && o.dry_run)
 		admin_json_bool(reply->result, "dry_run", true);
 }

@@ -2,6 +2,7 @@
 #include "target/admin_find.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,8 +102,42 @@ admin_find_iqn(struct daemon *d, const char *lun, const char *snap,
 		dst[0] = '\0';
 }
 
+#define BUSY_NAMED 3	/* sessions named in an error */
+
+void
+admin_find_busy(struct daemon *d, const char *iqn, const char *name,
+    const char *what, struct admin_reply *reply)
+{
+	struct registry_session *all = NULL;
+	char who[ADMIN_TEXT_LEN], a[ADMIN_SHOWN_LEN], b[ADMIN_SHOWN_LEN];
+	size_t n = 0, in = 0, len = 0;
+
+	if (registry_sessions(d->registry, &all, &n) != 0)
+		n = 0;
+	who[0] = '\0';
+	for (size_t i = 0; i < n; i++) {
+		if (all[i].discovery || strcmp(all[i].iqn, iqn) != 0)
+			continue;
+		if (in++ < BUSY_NAMED)
+			len += (size_t)snprintf(who + len, sizeof(who) - len,
+			    "%s%s from %s", in == 1 ? "" : ", ",
+			    admin_find_shown(a, all[i].initiator),
+			    admin_find_shown(b, all[i].address));
+	}
+	free(all);
+	if (in == 0)
+		admin_msg_error(reply, ADMIN_BUSY, "%s\nsomebody is just "
+		    "logging in to %s\ntry again in a moment", what, name);
+	else
+		admin_msg_error(reply, ADMIN_BUSY, "%s\n%zu session%s %s "
+		    "logged in to %s: %s%s\nlog out there, then try again; or "
+		    "give --force", what, in, in == 1 ? "" : "s", in == 1 ?
+		    "is" : "are", name, who, in > BUSY_NAMED ? " and more" :
+		    "");
+}
+
 json_t *
-admin_find_portals(struct daemon *d)
+admin_find_portals(struct daemon *d, bool bound)
 {
 	const struct registry_portal *p;
 	json_t *list = json_array();
@@ -110,22 +145,39 @@ admin_find_portals(struct daemon *d)
 
 	p = registry_portals(d->registry, &n);
 	for (size_t i = 0; i < n; i++)
-		(void)json_array_append_new(list, admin_json_portal(
-		    p[i].address, p[i].port, p[i].tag));
+		if (bound ? p[i].is_bound : p[i].is_told)
+			(void)json_array_append_new(list, admin_json_portal(
+			    p[i].address, p[i].port, p[i].tag));
 	return (list);
 }
 
-/* Names of the users of LUN ${number}; secrets stay sealed. */
+json_t *
+admin_find_initiators(struct daemon *d, uint64_t lun)
+{
+	char (*names)[LUN_INITIATOR_CAP] = NULL;
+	json_t *list = json_array();
+	size_t n = 0;
+
+	if (lunset_initiators(d->lunset, lun, &names, &n) != 0)
+		return (list);
+	for (size_t i = 0; i < n; i++)
+		(void)json_array_append_new(list, json_string(names[i]));
+	free(names);
+	return (list);
+}
+
+/* Who may enter LUN ${number}; secrets stay sealed. */
 static void
-put_users(struct daemon *d, json_t *obj, uint64_t number)
+put_access(struct daemon *d, json_t *obj, uint64_t number)
 {
 	struct lun_user *users = NULL;
 	size_t n = 0;
 
-	if (lunset_users(d->lunset, number, &users, &n) != 0)
-		return;
-	admin_json_users(obj, users, n);
+	if (lunset_users(d->lunset, number, &users, &n) == 0)
+		admin_json_users(obj, users, n);
 	free(users);
+	(void)json_object_set_new(obj, "initiators",
+	    admin_find_initiators(d, number));
 }
 
 void
@@ -133,14 +185,15 @@ admin_find_put_lun(struct daemon *d, json_t *obj, const struct lun_info *l)
 {
 	char iqn[REGISTRY_IQN_CAP];
 	struct admin_disk disk;
-	json_t *portals = admin_find_portals(d);
+	json_t *portals = admin_find_portals(d, false);
 
 	admin_find_iqn(d, l->name, NULL, iqn);
 	admin_json_of_lun(&disk, l, iqn, registry_sessions_of(d->registry,
 	    l->number, LUN_HEAD));
 	admin_json_disk(obj, &disk, portals);
 	json_decref(portals);
-	put_users(d, obj, l->number);
+	admin_json_power(obj, l);
+	put_access(d, obj, l->number);
 }
 
 void
@@ -149,12 +202,12 @@ admin_find_put_exposure(struct daemon *d, json_t *obj,
 {
 	char iqn[REGISTRY_IQN_CAP];
 	struct admin_disk disk;
-	json_t *portals = admin_find_portals(d);
+	json_t *portals = admin_find_portals(d, false);
 
 	admin_find_iqn(d, x->lun_name, x->snap_name, iqn);
 	admin_json_of_exposure(&disk, x, iqn, registry_sessions_of(d->registry,
 	    x->lun, x->seq));
 	admin_json_disk(obj, &disk, portals);
 	json_decref(portals);
-	put_users(d, obj, x->lun);
+	put_access(d, obj, x->lun);
 }

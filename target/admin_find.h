@@ -16,6 +16,9 @@
 #include "target/admin_msg.h"
 #include "target/daemon.h"
 
+/* With force: how long servers have to log out. */
+#define ADMIN_FORCE_MS 5000u
+
 /* A name of a peer, so that it can be shown. */
 #define ADMIN_SHOWN_LEN 96
 const char *admin_find_shown(char dst[static ADMIN_SHOWN_LEN],
@@ -40,8 +43,27 @@ int admin_find_writable(struct daemon *d, const char *what,
 void admin_find_iqn(struct daemon *d, const char *lun, const char *snap,
     char dst[static REGISTRY_IQN_CAP]);
 
-/* All portals as the protocol shows them; new. */
-json_t *admin_find_portals(struct daemon *d);
+/*
+ * An error of what is in use: names the sessions of target ${iqn}, called
+ * ${name}, or says that somebody is just logging in.
+ */
+void admin_find_busy(struct daemon *d, const char *iqn, const char *name,
+    const char *what, struct admin_reply *reply);
+
+/* Portals as the protocol shows them, new: those that servers are told of, or
+ * (${bound}) those that we listen on. */
+json_t *admin_find_portals(struct daemon *d, bool bound);
+
+/* One user for lunset_create or lunset_user_add.  Errors: of secret_seal. */
+int admin_user_seal(struct daemon *d, const char *user, const char *secret,
+    bool mutual, struct lun_user *u);
+
+/* "continue" or "hold".  -EINVAL. */
+int admin_set_parse(const char *text, const char *what,
+    struct admin_reply *reply, bool *hold);
+
+/* The initiator names that may enter a LUN, none: all; new. */
+json_t *admin_find_initiators(struct daemon *d, uint64_t lun);
 
 /* *disk* of a LUN or an exposure with portals and users into ${obj}. */
 void admin_find_put_lun(struct daemon *d, json_t *obj,

@@ -48,6 +48,14 @@ admin_json_time(json_t *obj, const char *key, uint64_t ns)
 }
 
 void
+admin_json_power(json_t *obj, const struct lun_info *l)
+{
+
+	admin_json_str(obj, "after_power_loss", l->hold ? "hold" : "continue");
+	admin_json_bool(obj, "held", l->held);
+}
+
+void
 admin_json_of_lun(struct admin_disk *d, const struct lun_info *l,
     const char *iqn, unsigned sessions)
 {
@@ -93,15 +101,21 @@ admin_json_disk(json_t *obj, const struct admin_disk *d, json_t *portals)
 void
 admin_json_users(json_t *obj, const struct lun_user *users, size_t n)
 {
-	json_t *who;
+	json_t *who, *names = json_array();
 
 	for (size_t i = 0; i < n; i++) {
-		if ((who = json_object()) == NULL)
-			return;
+		const char *key = users[i].mutual ? "mutual" : "chap";
+
+		if (!users[i].mutual)
+			(void)json_array_append_new(names,
+			    json_string(users[i].user));
+		if (json_object_get(obj, key) != NULL ||
+		    (who = json_object()) == NULL)
+			continue;
 		admin_json_str(who, "user", users[i].user);
-		(void)json_object_set_new(obj, users[i].mutual ? "mutual" :
-		    "chap", who);
+		(void)json_object_set_new(obj, key, who);
 	}
+	(void)json_object_set_new(obj, "users", names);
 }
 
 json_t *

@@ -32,11 +32,17 @@ void admin_json_of_lun(struct admin_disk *d, const struct lun_info *l,
 void admin_json_of_exposure(struct admin_disk *d,
     const struct exposure_info *x, const char *iqn, unsigned sessions);
 
+/* Adds "after_power_loss" and "held". */
+void admin_json_power(json_t *obj, const struct lun_info *l);
+
 /* Adds the fields of ${d} to ${obj}; ${portals} is shared, NULL: none. */
 void admin_json_disk(json_t *obj, const struct admin_disk *d,
     json_t *portals);
 
-/* Adds "chap" and "mutual" with the names in ${users}, no secrets. */
+/*
+ * Adds "users", the names of all that may enter, "chap" with the first of
+ * them, and "mutual" with the target's own; no secrets.
+ */
 void admin_json_users(json_t *obj, const struct lun_user *users, size_t n);
 
 /* {"name","lun","seq","time","exposed"}, and "iqn" when it is not NULL. */

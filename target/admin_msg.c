@@ -216,6 +216,7 @@ static const char *const type_names[] = {
 	[ADMIN_INTEGER] = "an integer",
 	[ADMIN_BOOLEAN] = "true or false",
 	[ADMIN_OBJECT] = "an object",
+	[ADMIN_ARRAY] = "an array",
 };
 
 /* Stores ${v} if it is of the type that ${a} wants. */
@@ -240,7 +241,9 @@ take_value(const struct admin_arg *a, json_t *v)
 		*(bool *)a->out = json_is_true(v);
 		return (true);
 	case ADMIN_OBJECT:
-		if (!json_is_object(v))
+	case ADMIN_ARRAY:
+		if (a->type == ADMIN_OBJECT ? !json_is_object(v) :
+		    !json_is_array(v))
 			return (false);
 		*(json_t **)a->out = v;
 		return (true);

@@ -58,7 +58,9 @@ void admin_msg_errno(struct admin_reply *reply, int rc, const char *fmt, ...)
 enum admin_code admin_msg_code(int rc);
 
 /* One field that a verb takes. */
-enum admin_type { ADMIN_STRING, ADMIN_INTEGER, ADMIN_BOOLEAN, ADMIN_OBJECT };
+enum admin_type {
+	ADMIN_STRING, ADMIN_INTEGER, ADMIN_BOOLEAN, ADMIN_OBJECT, ADMIN_ARRAY
+};
 struct admin_arg {
 	const char *name;
 	enum admin_type type;

@@ -17,7 +17,7 @@
 struct subject {
 	struct lun_info lun;
 	struct snap_info snap;
-	bool dry_run;
+	bool dry_run, force;
 	char what[WHAT_LEN];
 };
 
@@ -30,12 +30,14 @@ read_subject(struct daemon *d, json_t *args, const char *verb,
 		{ "lun", ADMIN_STRING, true, &lun },
 		{ "snapshot", ADMIN_STRING, true, &snapshot },
 		{ "dry_run", ADMIN_BOOLEAN, false, &s->dry_run },
+		{ "force", ADMIN_BOOLEAN, false, &s->force },
 	};
 	char shown[ADMIN_SHOWN_LEN], shown2[ADMIN_SHOWN_LEN];
 	int rc;
 
-	s->dry_run = false;
-	if ((rc = admin_msg_args(args, spec, 3, reply)) != 0)
+	s->dry_run = s->force = false;
+	if ((rc = admin_msg_args(args, spec, strcmp(verb, "unexpose") == 0 ?
+	    4 : 3, reply)) != 0)
 		return (rc);
 	(void)snprintf(s->what, sizeof(s->what), "cannot %s %s@%s", verb,
 	    admin_find_shown(shown, lun), admin_find_shown(shown2, snapshot));
@@ -184,12 +186,21 @@ static int
 unexpose(struct daemon *d, const struct subject *s,
     const struct exposure_info *x, struct admin_reply *reply)
 {
-	int rc, undo;
+	char iqn[REGISTRY_IQN_CAP];
+	int rc = 0, undo;
 
+	if (s->force)
+		rc = registry_evict(d->registry, x->lun, x->seq,
+		    ADMIN_FORCE_MS);
+	if (rc != 0 && rc != -ENOENT) {
+		admin_msg_errno(reply, rc, "%s", s->what);
+		return (rc);
+	}
 	rc = registry_remove(d->registry, x->lun, x->seq);
 	if (rc == -EBUSY) {
-		admin_msg_error(reply, ADMIN_BUSY, "%s\nsomebody is just "
-		    "logging in to it\ntry again in a moment", s->what);
+		registry_readmit(d->registry, x->lun, x->seq);
+		admin_find_iqn(d, s->lun.name, s->snap.name, iqn);
+		admin_find_busy(d, iqn, "it", s->what, reply);
 		return (rc);
 	}
 	if (rc == 0 || rc == -ENOENT)
@@ -213,7 +224,8 @@ admin_unexpose(void *ctx, json_t *args, struct admin_reply *reply)
 	struct daemon *d = ctx;
 	struct exposure_info x;
 	struct subject s;
-	unsigned n;
+	char iqn[REGISTRY_IQN_CAP];
+	json_t *list;
 	int rc;
 
 	if (read_subject(d, args, "unexpose", reply, &s) != 0)
@@ -229,11 +241,9 @@ admin_unexpose(void *ctx, json_t *args, struct admin_reply *reply)
 		admin_msg_errno(reply, rc, "%s", s.what);
 		return;
 	}
-	if ((n = registry_sessions_of(d->registry, x.lun, x.seq)) > 0) {
-		admin_msg_error(reply, ADMIN_BUSY, "%s\n%u session%s %s logged "
-		    "in to it\nlog out there, then try again; who it is: "
-		    "tt-admin sessions", s.what, n, n == 1 ? "" : "s",
-		    n == 1 ? "is" : "are");
+	admin_find_iqn(d, s.lun.name, s.snap.name, iqn);
+	if (!s.force && registry_sessions_of(d->registry, x.lun, x.seq) > 0) {
+		admin_find_busy(d, iqn, "it", s.what, reply);
 		return;
 	}
 	if (admin_find_writable(d, s.what, reply) != 0)
@@ -242,6 +252,9 @@ admin_unexpose(void *ctx, json_t *args, struct admin_reply *reply)
 		return;
 	s.snap.exposed = s.dry_run;
 	reply->result = admin_json_snap(&s.snap, s.lun.name, NULL);
+	list = json_array();
+	(void)json_array_append_new(list, json_string(iqn));
+	(void)json_object_set_new(reply->result, "targets", list);
 	if (s.dry_run)
 		admin_json_bool(reply->result, "dry_run", true);
 }

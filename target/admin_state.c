@@ -207,6 +207,10 @@ store_status(struct daemon *d)
 	admin_json_u64(s, "node_cache_bytes", st.node_cache_bytes);
 	admin_json_u64(s, "memory_bytes", st.memory_bytes);
 	admin_json_u64(s, "medium_errors", st.medium_errors);
+	if (st.power_lost) {
+		admin_json_time(s, "power_lost_from", st.power_from_ns);
+		admin_json_time(s, "power_lost_to", st.power_to_ns);
+	}
 	return (s);
 }
 
@@ -233,7 +237,7 @@ admin_status(void *ctx, json_t *args, struct admin_reply *reply)
 	admin_json_str(obj, "version", TT_VERSION);
 	admin_json_u64(obj, "pid", (uint64_t)getpid());
 	admin_json_time(obj, "since", d->started_ns);
-	(void)json_object_set_new(obj, "portals", admin_find_portals(d));
+	(void)json_object_set_new(obj, "portals", admin_find_portals(d, true));
 	admin_json_u64(obj, "luns", n_luns);
 	admin_json_u64(obj, "exposures", exposures);
 	admin_json_u64(obj, "sessions", iscsi_node_count(d->node, NULL));
@@ -249,6 +253,14 @@ const struct admin_verb admin_verbs[] = {
 	{ "snapshot", admin_snapshot, "keep a LUN as it is now" },
 	{ "expose", admin_expose, "serve a snapshot as a read-only disk" },
 	{ "unexpose", admin_unexpose, "serve it no longer" },
+	{ "set", admin_set, "change what a LUN does after a loss of power" },
+	{ "online", admin_online, "use a LUN again that was held" },
+	{ "user-add", admin_user_add, "let one more CHAP user into a LUN" },
+	{ "user-remove", admin_user_remove, "let one in no longer" },
+	{ "user-list", admin_user_list, "list the CHAP users of a LUN" },
+	{ "allow", admin_allow, "let only named initiators into a LUN" },
+	{ "deny", admin_deny, "let initiators in no longer" },
+	{ "logins", admin_logins, "list the logins that failed" },
 	{ "sessions", admin_sessions, "list who is logged in" },
 	{ "status", admin_status, "tell how the daemon is" },
 	{ "help", admin_help, "list the verbs" },

@@ -4,7 +4,8 @@
  * admin_start.  Their first argument is a struct daemon.
  *
  * admin_create.c, admin_delete.c: LUNs; admin_snap.c: snapshots, exposures;
- * admin_state.c: everything that only tells.
+ * admin_set.c: after a loss of power; admin_user.c, admin_access.c: who may
+ * enter; admin_state.c: everything that only tells.
  *
  * Each checks everything before it changes anything, and undoes what it did
  * when a later step fails.  Threads: the admin thread.
@@ -19,6 +20,7 @@ extern const size_t admin_verbs_n;
 
 admin_verb_fn admin_create, admin_delete, admin_snapshot, admin_expose,
     admin_unexpose, admin_list, admin_show, admin_sessions, admin_status,
-    admin_help;
+    admin_user_add, admin_user_remove, admin_user_list, admin_allow,
+    admin_deny, admin_logins, admin_set, admin_online, admin_help;
 
 #endif /* !TARGET_ADMIN_VERBS_H */

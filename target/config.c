@@ -22,6 +22,7 @@
 #define KEYS_MAX	32
 #define ERROR_CAP	1024
 #define SHOWN_CAP	160
+#define KNOWN_CAP	320
 
 struct load {
 	struct config *c;
@@ -30,8 +31,8 @@ struct load {
 	unsigned n_errors;
 	bool no_memory;
 	struct config_portal cur;	/* of the section being read */
-	unsigned n_list;		/* values of its list that were seen */
-	bool is_list_twice;		/* and told so */
+	unsigned n_list[KEYS_MAX];	/* values of a list that were seen */
+	bool is_twice[KEYS_MAX];	/* a list, and told so */
 	int line[KEYS_MAX];		/* where a key was given, 0: not yet */
 };
 
@@ -107,7 +108,7 @@ known_keys(const char *section, char *dst, size_t cap)
 static void
 on_syntax(cfg_t *cfg, const char *fmt, va_list ap)
 {
-	char raw[SHOWN_CAP], shown[2 * SHOWN_CAP], known[SHOWN_CAP];
+	char raw[SHOWN_CAP], shown[2 * SHOWN_CAP], known[KNOWN_CAP];
 
 	(void)vsnprintf(raw, sizeof(raw), fmt, ap);
 	(void)msg_safe(shown, sizeof(shown), raw, strlen(raw));
@@ -147,25 +148,41 @@ store_text(struct load *ld, char **dst, const char *text)
 		ld->no_memory = true;
 }
 
+static char *
+base_of(struct load *ld, const struct config_key *k)
+{
+
+	return ((k->section == NULL ? (char *)ld->c : (char *)&ld->cur) +
+	    k->off);
+}
+
+static struct config_list *
+list_of(struct load *ld, const struct config_key *k)
+{
+
+	return ((struct config_list *)(void *)base_of(ld, k));
+}
+
 static void
-load_listen(struct load *ld, const struct config_key *k, const char *text,
+load_item(struct load *ld, const struct config_key *k, const char *text,
     int line)
 {
-	struct config_portal *p = &ld->cur;
+	struct config_list *l = list_of(ld, k);
 
-	if (p->n_listen == k->max) {
-		load_error(ld, line, "%s: more than %ju addresses; use one "
-		    "more portal", k->name, (uintmax_t)k->max);
+	if (l->n == k->max) {
+		load_error(ld, line, k->type == CONFIG_ALGORITHMS ?
+		    "%s: more than %ju" : "%s: more than %ju addresses; use "
+		    "one more portal", k->name, (uintmax_t)k->max);
 		return;
 	}
-	store_text(ld, &p->listen[p->n_listen++], text);
+	store_text(ld, &l->v[l->n++], text);
 }
 
 static void
 load_value(struct load *ld, const struct config_key *k, const char *text,
     int line)
 {
-	char *base = k->section == NULL ? (char *)ld->c : (char *)&ld->cur;
+	char *at = base_of(ld, k);
 	char range[CONFIG_TEXT_CAP], shown[SHOWN_CAP];
 	const char *wrong;
 	uint64_t number = 0;
@@ -181,15 +198,18 @@ load_value(struct load *ld, const struct config_key *k, const char *text,
 	case CONFIG_PATH:
 	case CONFIG_SOCKET:
 	case CONFIG_PREFIX:
-		store_text(ld, (char **)(void *)(base + k->off), text);
+	case CONFIG_USER:
+		store_text(ld, (char **)(void *)at, text);
 		break;
 	case CONFIG_NUMBER:
 	case CONFIG_SIZE:
 	case CONFIG_POWER:
-		memcpy(base + k->off, &number, sizeof(number));
+		memcpy(at, &number, sizeof(number));
 		break;
 	case CONFIG_LISTEN:
-		load_listen(ld, k, text, line);
+	case CONFIG_ADVERTISE:
+	case CONFIG_ALGORITHMS:
+		load_item(ld, k, text, line);
 		break;
 	}
 }
@@ -230,28 +250,42 @@ on_list(cfg_t *cfg, cfg_opt_t *opt)
 	struct load *ld = loading;
 	const unsigned n = cfg_opt_size(opt);
 	const struct config_key *k;
+	const struct config_list *l;
 	size_t i = 0;
 
 	k = key_of(section_of(cfg), opt->name, &i);
-	if (ld->is_list_twice)
+	l = list_of(ld, k);
+	if (ld->is_twice[i])
 		return (0);
-	if (n < ld->n_list) {
-		ld->is_list_twice = true;
-	} else if (n > ld->n_list) {
+	if (n < ld->n_list[i]) {
+		ld->is_twice[i] = true;
+	} else if (n > ld->n_list[i]) {
 		load_value(ld, k, cfg_opt_getnstr(opt, n - 1), cfg->line);
-	} else if (ld->line[i] != cfg->line && ld->cur.n_listen == n) {
+	} else if (ld->line[i] != cfg->line && l->n == n) {
 		/* The end of the list, or of another with as many values. */
 		for (unsigned j = 0; j < n; j++)
-			if (ld->cur.listen[j] != NULL && strcmp(
-			    ld->cur.listen[j], cfg_opt_getnstr(opt, j)) != 0)
-				ld->is_list_twice = true;
+			if (l->v[j] != NULL && strcmp(l->v[j],
+			    cfg_opt_getnstr(opt, j)) != 0)
+				ld->is_twice[i] = true;
 	}
-	if (ld->is_list_twice)
+	if (ld->is_twice[i])
 		twice(ld, k, i, cfg->line);
-	ld->n_list = n;
+	ld->n_list[i] = n;
 	if (ld->line[i] == 0)
 		ld->line[i] = cfg->line;
 	return (0);
+}
+
+/* "A,B,C" as the items of a list. */
+static void
+load_default_list(struct load *ld, const struct config_key *k)
+{
+	char text[CONFIG_TEXT_CAP], *save = NULL;
+
+	(void)snprintf(text, sizeof(text), "%s", k->dflt);
+	for (char *p = strtok_r(text, ",", &save); p != NULL;
+	    p = strtok_r(NULL, ",", &save))
+		load_item(ld, k, p, 0);
 }
 
 /* Are all keys there that must be?  Others get their default. */
@@ -269,6 +303,10 @@ load_complete(struct load *ld, const char *section, int line)
 		if (k[i].required) {
 			load_error(ld, line, "%s is missing; add a line such "
 			    "as: %s = %s", k[i].name, k[i].name, k[i].example);
+		} else if (k[i].dflt == NULL) {
+			continue;
+		} else if (config_is_list(&k[i])) {
+			load_default_list(ld, &k[i]);
 		} else if (strcmp(k[i].dflt, CONFIG_CPUS) == 0) {
 			const long v = sysconf(_SC_NPROCESSORS_ONLN);
 
@@ -282,11 +320,19 @@ load_complete(struct load *ld, const char *section, int line)
 }
 
 static void
+list_clear(struct config_list *l)
+{
+
+	for (size_t i = 0; i < l->n; i++)
+		free(l->v[i]);
+}
+
+static void
 portal_clear(struct config_portal *p)
 {
 
-	for (size_t i = 0; i < p->n_listen; i++)
-		free(p->listen[i]);
+	list_clear(&p->listen);
+	list_clear(&p->advertise);
 	free(p->name);
 	memset(p, 0, sizeof(*p));
 }
@@ -296,21 +342,21 @@ static void
 portal_check_unique(struct load *ld, const struct config_portal *p,
     size_t i, int line)
 {
-	const char *a = p->listen[i], *port = a == NULL ? NULL :
+	const char *a = p->listen.v[i], *port = a == NULL ? NULL :
 	    strrchr(a, ':');
 
 	if (port == NULL || strcmp(port, ":0") == 0)
 		return;
 	for (size_t j = 0; j < i; j++)
-		if (p->listen[j] != NULL && strcmp(p->listen[j], a) == 0)
+		if (p->listen.v[j] != NULL && strcmp(p->listen.v[j], a) == 0)
 			load_error(ld, line, "listen: %s is given twice; keep "
 			    "one of them", a);
 	for (size_t q = 0; q < ld->c->n_portals; q++) {
 		const struct config_portal *o = &ld->c->portals[q];
 
-		for (size_t j = 0; j < o->n_listen; j++)
-			if (o->listen[j] != NULL &&
-			    strcmp(o->listen[j], a) == 0)
+		for (size_t j = 0; j < o->listen.n; j++)
+			if (o->listen.v[j] != NULL &&
+			    strcmp(o->listen.v[j], a) == 0)
 				load_error(ld, line, "listen: portal \"%s\" "
 				    "has %s already; keep one of them",
 				    o->name, a);
@@ -332,14 +378,15 @@ on_portal(cfg_t *cfg, cfg_opt_t *opt)
 	load_complete(ld, "portal", cfg->line);
 	(void)msg_safe(shown, sizeof(shown), title, strlen(title));
 	store_text(ld, &ld->cur.name, shown);
-	for (size_t i = 0; i < ld->cur.n_listen; i++)
+	for (size_t i = 0; i < ld->cur.listen.n; i++)
 		portal_check_unique(ld, &ld->cur, i, cfg->line);
 	(void)config_keys(&n);
 	for (size_t i = 0; i < n; i++)
-		if (config_keys(&n)[i].section != NULL)
+		if (config_keys(&n)[i].section != NULL) {
 			ld->line[i] = 0;
-	ld->n_list = 0;
-	ld->is_list_twice = false;
+			ld->n_list[i] = 0;
+			ld->is_twice[i] = false;
+		}
 	if (c->n_portals == CONFIG_PORTALS_MAX) {
 		load_error(ld, cfg->line, "portal: more than %d; give one "
 		    "portal several addresses", CONFIG_PORTALS_MAX);
@@ -375,8 +422,8 @@ make_options(cfg_opt_t top[KEYS_MAX], cfg_opt_t portal[KEYS_MAX])
 		cfg_opt_t *o = k[i].section == NULL ? &top[n_top++] :
 		    &portal[n_portal++];
 
-		*o = k[i].type == CONFIG_LISTEN ? list : one;
-		o->validcb = k[i].type == CONFIG_LISTEN ? on_list : on_key;
+		*o = config_is_list(&k[i]) ? list : one;
+		o->validcb = config_is_list(&k[i]) ? on_list : on_key;
 	}
 	portal[n_portal] = end;
 	top[n_top] = (cfg_opt_t)CFG_SEC("portal", portal, CFGF_MULTI |
@@ -407,6 +454,10 @@ load_file(struct load *ld, FILE *f)
 	else if (ld->n_errors == 0)
 		load_error(ld, cfg->line, "cannot be understood");
 	loading = NULL;
+	if ((ld->c->discovery_user == NULL) !=
+	    (ld->c->discovery_secret_file == NULL) && ld->n_errors == 0)
+		load_error(ld, 0, "discovery-user and discovery-secret-file "
+		    "belong together; give both or none");
 	if (ld->c->n_portals == 0 && ld->n_errors == 0)
 		load_error(ld, 0, "there is no portal; add for instance: "
 		    "portal \"local\" { listen = {\"127.0.0.1:3260\"} }");
@@ -462,6 +513,9 @@ config_free(struct config *c)
 	for (size_t i = 0; i < c->n_portals; i++)
 		portal_clear(&c->portals[i]);
 	free(c->portals);
+	list_clear(&c->chap_algorithms);
+	free(c->discovery_user);
+	free(c->discovery_secret_file);
 	free(c->file);
 	free(c->store);
 	free(c->socket);

@@ -32,7 +32,10 @@ enum config_type {
 	CONFIG_NUMBER,
 	CONFIG_SIZE,		/* bytes, K M G T P */
 	CONFIG_POWER,		/* a size that is a power of two */
-	CONFIG_LISTEN		/* a list of addresses with ports */
+	CONFIG_USER,		/* of CHAP */
+	CONFIG_LISTEN,		/* a list of addresses with ports */
+	CONFIG_ADVERTISE,	/* the same, of what can be connected to */
+	CONFIG_ALGORITHMS	/* a list of CHAP algorithms */
 };
 
 struct config_key {
@@ -41,17 +44,22 @@ struct config_key {
 	enum config_type type;
 	bool required;
 	uint64_t min, max;	/* NUMBER, SIZE, POWER */
-	const char *dflt;	/* as text; NULL with required */
+	const char *dflt;	/* as text; NULL: none */
 	const char *unit;	/* "" when it has none */
 	const char *example;	/* a value, as it is written */
 	const char *help;
 	size_t off;		/* in struct config, or config_portal */
 };
 
+struct config_list {
+	char *v[CONFIG_LISTEN_MAX];
+	size_t n;
+};
+
 struct config_portal {
 	char *name;
-	char *listen[CONFIG_LISTEN_MAX];
-	size_t n_listen;
+	struct config_list listen;
+	struct config_list advertise;	/* empty: what it listens on */
 	uint64_t tag;		/* portal group, 1..65535 */
 };
 
@@ -63,6 +71,11 @@ struct config {
 	uint64_t workers;
 	uint64_t memory_bytes;
 	uint64_t segment_bytes;	/* for --init only */
+	struct config_list chap_algorithms;
+	uint64_t nop_interval_s;	/* 0: never */
+	uint64_t nop_timeout_s;
+	char *discovery_user;	/* NULL: discovery without CHAP */
+	char *discovery_secret_file;
 	struct config_portal *portals;
 	size_t n_portals;
 };

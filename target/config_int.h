@@ -21,6 +21,9 @@
 const char *config_value_check(const struct config_key *k, const char *text,
     uint64_t *out_number);
 
+/* Is its value a struct config_list? */
+bool config_is_list(const struct config_key *k);
+
 /* What would be right. */
 const char *config_range_text(const struct config_key *k,
     char dst[static CONFIG_TEXT_CAP]);

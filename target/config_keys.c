@@ -12,6 +12,7 @@
 #include "meta/base/size.h"
 #include "meta/super.h"
 #include "target/net/addr.h"
+#include "target/secret.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define TOP(nm, type, req, lo, hi, dflt, unit, ex, fld, help)		\
@@ -40,9 +41,27 @@ static const struct config_key keys[] = {
 	TOP("segment-size", CONFIG_POWER, false, SEGMENT_BYTES_MIN,
 	    SEGMENT_BYTES_MAX, "64M", "bytes", "64M", segment_bytes,
 	    "size of a segment file; only ttd --init looks at it"),
+	TOP("chap-algorithms", CONFIG_ALGORITHMS, false, 1, 4,
+	    "SHA3-256,SHA256,SHA1,MD5", "", "{\"SHA3-256\", \"SHA256\"}",
+	    chap_algorithms, "CHAP algorithms that a server may choose from"),
+	TOP("nop-interval", CONFIG_NUMBER, false, 0, 3600, "30", "seconds",
+	    "30", nop_interval_s,
+	    "silence of a server before it is asked whether it lives; 0: "
+	    "never"),
+	TOP("nop-timeout", CONFIG_NUMBER, false, 1, 3600, "30", "seconds",
+	    "30", nop_timeout_s, "how long its answer may take"),
+	TOP("discovery-user", CONFIG_USER, false, 0, 0, NULL, "",
+	    "\"discovery\"", discovery_user,
+	    "CHAP user for discovery; without it everybody may ask"),
+	TOP("discovery-secret-file", CONFIG_PATH, false, 0, 0, NULL, "",
+	    "\"/etc/tt/discovery.secret\"", discovery_secret_file,
+	    "file with its secret"),
 	PORTAL("listen", CONFIG_LISTEN, true, 1, CONFIG_LISTEN_MAX, NULL, "",
 	    "{\"127.0.0.1:3260\", \"[::1]:3260\"}", listen,
 	    "addresses to listen on; port 0: the system chooses"),
+	PORTAL("advertise", CONFIG_ADVERTISE, false, 1, CONFIG_LISTEN_MAX,
+	    NULL, "", "{\"192.0.2.1:3260\"}", advertise,
+	    "addresses that servers are told instead, behind NAT"),
 	PORTAL("tag", CONFIG_NUMBER, false, 1, UINT16_MAX, "1", "", "1", tag,
 	    "portal group tag"),
 };
@@ -99,12 +118,41 @@ parse_number(const char *s, uint64_t *out)
 	return (0);
 }
 
+bool
+config_is_list(const struct config_key *k)
+{
+
+	return (k->type == CONFIG_LISTEN || k->type == CONFIG_ADVERTISE ||
+	    k->type == CONFIG_ALGORITHMS);
+}
+
+static const char *
+check_address(const struct config_key *k, const char *text)
+{
+	struct sockaddr_storage sa;
+	socklen_t len;
+
+	if (addr_parse(text, &sa, &len) != 0)
+		return ("is not a numeric address with a port");
+	if (k->type == CONFIG_ADVERTISE && (addr_port(&sa) == 0 ||
+	    strncmp(text, "0.0.0.0:", 8) == 0 ||
+	    strncmp(text, "[::]:", 5) == 0))
+		return ("is nothing that one could connect to");
+	return (NULL);
+}
+
+static bool
+is_algorithm(const char *s)
+{
+
+	return (strcmp(s, "SHA3-256") == 0 || strcmp(s, "SHA256") == 0 ||
+	    strcmp(s, "SHA1") == 0 || strcmp(s, "MD5") == 0);
+}
+
 const char *
 config_value_check(const struct config_key *k, const char *text,
     uint64_t *out_number)
 {
-	struct sockaddr_storage sa;
-	socklen_t len;
 	uint64_t v = 0;
 
 	switch (k->type) {
@@ -118,9 +166,14 @@ config_value_check(const struct config_key *k, const char *text,
 		return (is_prefix(text) ? NULL :
 		    "is not iqn.YYYY-MM.DOMAIN or iqn.YYYY-MM.DOMAIN:NAME, of "
 		    "a-z 0-9 . - : and at most 95 bytes");
+	case CONFIG_USER:
+		return (secret_user_ok(text) ? NULL : "is not 1 to 200 "
+		    "printable ASCII characters without blanks");
 	case CONFIG_LISTEN:
-		return (addr_parse(text, &sa, &len) == 0 ? NULL :
-		    "is not a numeric address with a port");
+	case CONFIG_ADVERTISE:
+		return (check_address(k, text));
+	case CONFIG_ALGORITHMS:
+		return (is_algorithm(text) ? NULL : "is no CHAP algorithm");
 	case CONFIG_NUMBER:
 		if (parse_number(text, &v) != 0)
 			return ("is not a number");
@@ -151,8 +204,13 @@ config_range_text(const struct config_key *k, char dst[static CONFIG_TEXT_CAP])
 		return ("an absolute path, at most 107 bytes");
 	case CONFIG_PREFIX:
 		return ("iqn.YYYY-MM.DOMAIN[:NAME], at most 95 bytes");
+	case CONFIG_USER:
+		return ("1 to 200 printable ASCII characters");
 	case CONFIG_LISTEN:
+	case CONFIG_ADVERTISE:
 		return ("1 to 16 of ADDRESS:PORT or [IPV6]:PORT");
+	case CONFIG_ALGORITHMS:
+		return ("some of SHA3-256, SHA256, SHA1, MD5");
 	case CONFIG_NUMBER:
 		(void)snprintf(dst, CONFIG_TEXT_CAP, "%ju to %ju",
 		    (uintmax_t)k->min, (uintmax_t)k->max);

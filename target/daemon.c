@@ -23,10 +23,13 @@
 #include "meta/base/check.h"
 #include "meta/base/clock.h"
 #include "meta/base/msg.h"
+#include "meta/base/rnd.h"
 #include "target/access.h"
 #include "target/admin.h"
 #include "target/admin_verbs.h"
+#include "target/gate.h"
 #include "target/joint_scsi.h"
+#include "target/logins.h"
 #include "target/net/listener.h"
 #include "target/net/loop.h"
 #include "target/net/signals.h"
@@ -34,7 +37,6 @@
 
 #define DRAIN_US	10000000u
 #define CUT_US		10000000u	/* more, until it is given up */
-#define NOP_MS		30000u
 #define PREPARED	4u		/* segments */
 #define FILES_WANTED	16384u
 
@@ -50,6 +52,7 @@ struct daemon_run {
 	struct daemon *d;
 	struct loop *loop;
 	struct signals *signals;
+	struct gate *gate;
 	struct portal *portals;
 	size_t n_portals;
 	bool is_stopping, is_cut;
@@ -89,6 +92,8 @@ close_portals(struct daemon_run *run)
 	free(run->portals);
 	run->portals = NULL;
 	run->n_portals = 0;
+	gate_free(run->gate);
+	run->gate = NULL;
 }
 
 static void
@@ -194,7 +199,15 @@ on_accepted(void *arg, int fd)
 {
 	struct portal *p = arg;
 
-	workers_accept(p->run->d->workers, fd, p->tag);
+	gate_pass(p->run->gate, fd, p->tag);
+}
+
+static void
+on_passed(void *arg, int fd, uint16_t tag)
+{
+	struct daemon_run *run = arg;
+
+	workers_accept(run->d->workers, fd, tag);
 }
 
 static void
@@ -213,41 +226,73 @@ describe_portal(const struct portal *p, struct registry_portal *out)
 	out->tag = p->tag;
 }
 
+/* "192.0.2.1:3260" as it is in the configuration, where NAT listens. */
+static void
+describe_advertised(const char *text, uint16_t tag,
+    struct registry_portal *out)
+{
+	const bool is_v6 = text[0] == '[';
+	const char *colon = strrchr(text, ':');
+
+	memset(out, 0, sizeof(*out));
+	(void)snprintf(out->text, sizeof(out->text), "%s", text);
+	(void)snprintf(out->address, sizeof(out->address), "%.*s",
+	    (int)(colon - text) - (is_v6 ? 2 : 0), text + (is_v6 ? 1 : 0));
+	out->port = (uint16_t)strtoul(colon + 1, NULL, 10);
+	out->tag = tag;
+	out->is_told = true;
+}
+
+static int
+open_portal(struct daemon_run *run, const struct config_portal *cp,
+    const char *addr, struct registry_portal *told)
+{
+	struct portal *p = &run->portals[run->n_portals];
+	int rc;
+
+	p->run = run;
+	p->name = cp->name;
+	p->tag = (uint16_t)cp->tag;
+	rc = listener_new(run->loop, addr, on_accepted, p, &p->listener);
+	if (rc != 0)
+		return (rc);
+	run->n_portals++;
+	describe_portal(p, told);
+	told->is_bound = true;
+	told->is_told = cp->advertise.n == 0;
+	return (0);
+}
+
 static int
 open_portals(struct daemon_run *run)
 {
 	const struct config *c = run->d->conf;
 	struct registry_portal *told;
-	size_t n = 0;
+	size_t n = 0, k = 0;
 	int rc = 0;
 
 	for (size_t i = 0; i < c->n_portals; i++)
-		n += c->portals[i].n_listen;
+		n += c->portals[i].listen.n + c->portals[i].advertise.n;
 	run->portals = calloc(n, sizeof(*run->portals));
 	told = calloc(n, sizeof(*told));
-	if (run->portals == NULL || told == NULL) {
+	if (run->portals == NULL || told == NULL)
 		rc = -ENOMEM;
-		goto out_free;
-	}
-	for (size_t i = 0; i < c->n_portals; i++)
-		for (size_t j = 0; j < c->portals[i].n_listen; j++) {
-			struct portal *p = &run->portals[run->n_portals];
+	for (size_t i = 0; i < c->n_portals && rc == 0; i++) {
+		const struct config_portal *cp = &c->portals[i];
 
-			p->run = run;
-			p->name = c->portals[i].name;
-			p->tag = (uint16_t)c->portals[i].tag;
-			rc = listener_new(run->loop, c->portals[i].listen[j],
-			    on_accepted, p, &p->listener);
-			if (rc != 0)
-				goto out_free;
-			describe_portal(p, &told[run->n_portals++]);
-		}
-	if ((rc = registry_set_portals(run->d->registry, told, n)) != 0)
-		goto out_free;
-	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < cp->listen.n && rc == 0; j++)
+			rc = open_portal(run, cp, cp->listen.v[j], &told[k++]);
+		for (size_t j = 0; j < cp->advertise.n; j++)
+			describe_advertised(cp->advertise.v[j],
+			    (uint16_t)cp->tag, &told[k++]);
+	}
+	if (rc == 0)
+		rc = registry_set_portals(run->d->registry, told, n);
+	for (size_t i = 0; rc == 0 && i < run->n_portals; i++)
 		msg_info("portal \"%s\" listens on %s, tag %u",
-		    run->portals[i].name, told[i].text, told[i].tag);
-out_free:
+		    run->portals[i].name,
+		    listener_address(run->portals[i].listener),
+		    run->portals[i].tag);
 	free(told);
 	return (rc);
 }
@@ -272,21 +317,55 @@ start_store(struct daemon *d)
 	return (secret_key_load(d->conf->store, &d->key));
 }
 
+/* The names are those that config_keys.c allows. */
+static unsigned
+chap_algs(const struct config_list *l)
+{
+	static const struct {
+		const char *name;
+		unsigned bit;
+	} algs[] = {
+		{ "SHA3-256", ISCSI_CHAP_SHA3_256 },
+		{ "SHA256", ISCSI_CHAP_SHA256 },
+		{ "SHA1", ISCSI_CHAP_SHA1 },
+		{ "MD5", ISCSI_CHAP_MD5 },
+	};
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		for (size_t k = 0; k < sizeof(algs) / sizeof(algs[0]); k++)
+			if (strcmp(l->v[i], algs[k].name) == 0)
+				bits |= algs[k].bit;
+	return (bits);
+}
+
 static int
 start_targets(struct daemon *d)
 {
+	const struct config *c = d->conf;
 	const struct registry_conf rconf = {
 		.iqn_prefix = d->conf->iqn_prefix,
 		.lunset = d->lunset,
-		.key = d->key
+		.key = d->key,
+		.logins = d->logins,
+		.discovery_user = c->discovery_user,
+		.discovery_secret = &d->discovery_secret
 	};
 	struct iscsi_env env = {
 		.ops = &access_ops,
 		.task_ops = &joint_scsi_task_ops,
 		.task_priv_bytes = joint_scsi_priv_bytes,
-		.nop_ms = NOP_MS
+		.chap_algs = chap_algs(&c->chap_algorithms),
+		.nop_ms = c->nop_interval_s == 0 ? ISCSI_NEVER_MS :
+		    (unsigned)c->nop_interval_s * 1000,
+		.nop_timeout_ms = (unsigned)c->nop_timeout_s * 1000,
+		.memory_bytes = (size_t)c->memory_bytes
 	};
 	int rc;
+
+	if (c->discovery_user != NULL && (rc = secret_file_load(
+	    c->discovery_secret_file, &d->discovery_secret)) != 0)
+		return (rc);
 
 	if ((rc = registry_new(&rconf, &d->registry)) != 0)
 		return (rc);
@@ -327,8 +406,11 @@ start(struct daemon_run *run, const sigset_t *set)
 	if ((rc = signals_new(run->loop, set, on_signal, run,
 	    &run->signals)) != 0)
 		return (rc);
-	if ((rc = start_store(d)) != 0 || (rc = start_targets(d)) != 0 ||
-	    (rc = start_admin(d)) != 0)
+	if ((rc = logins_new(&d->logins)) != 0 ||
+	    (rc = start_store(d)) != 0 || (rc = start_targets(d)) != 0 ||
+	    (rc = start_admin(d)) != 0 ||
+	    (rc = gate_new(run->loop, d->logins, d->registry, on_passed, run,
+	    &run->gate)) != 0)
 		return (rc);
 	return (open_portals(run));
 }
@@ -345,6 +427,8 @@ finish(struct daemon_run *run)
 	workers_free(d->workers);
 	registry_free(d->registry);
 	iscsi_node_free(d->node);
+	logins_free(d->logins);
+	secret_wipe(&d->discovery_secret, sizeof(d->discovery_secret));
 	if (d->lunset != NULL && (rc = lunset_close(d->lunset)) != 0)
 		msg_err("the last checkpoint: %s; nothing is lost, the next "
 		    "start recovers from the log", strerror(-rc));
@@ -352,6 +436,25 @@ finish(struct daemon_run *run)
 	signals_free(run->signals);
 	loop_free(run->loop);
 	return (rc);
+}
+
+/*
+ * Loss of power in end-to-end tests: 32 hex digits in place of the boot id of
+ * the machine.  Always told, so that nobody has it by accident.
+ */
+static void
+fake_boot_id(void)
+{
+	const char *text = getenv("TT_TEST_BOOT_ID");
+	uint8_t id[16];
+
+	if (text == NULL || strlen(text) != 2 * sizeof(id))
+		return;
+	for (unsigned i = 0; i < sizeof(id); i++)
+		if (sscanf(text + 2 * i, "%2hhx", &id[i]) != 1)
+			return;
+	msg_warn("TT_TEST_BOOT_ID is set: this is a test");
+	rnd_fake_boot_id(id);
 }
 
 int
@@ -366,6 +469,7 @@ daemon_main(const struct config *conf)
 	(void)umask(077);
 	block_signals(&set);
 	raise_files();
+	fake_boot_id();
 	msg_info("ttd %s: opening %s", TT_VERSION, conf->store);
 	if ((rc = start(&run, &set)) == 0) {
 		msg_info("ready");

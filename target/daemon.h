@@ -20,6 +20,7 @@
 #include "target/secret.h"
 
 struct admin;
+struct logins;
 struct workers;
 struct daemon_run;		/* daemon.c */
 
@@ -32,6 +33,8 @@ struct daemon {
 	struct lunset *lunset;
 	struct secret_key *key;
 	struct iscsi_node *node;
+	struct logins *logins;
+	struct iscsi_secret discovery_secret;	/* with conf->discovery_user */
 	struct registry *registry;
 	struct workers *workers;
 	struct admin *admin;

@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "meta/base/check.h"
+#include "meta/base/exec_sync.h"
 #include "meta/base/msg.h"
 #include "target/joint_lun.h"
+#include "target/logins.h"
 #include "target/registry_int.h"
 
 #define VENDOR	"TT"
@@ -121,16 +123,36 @@ find_number_locked(struct registry *r, uint64_t lun, uint64_t seq)
 	return (NULL);
 }
 
-struct iscsi_target *
-registry_find(struct registry *r, const char *iqn)
+/* The place of ${iqn} in the ring, or NULL. */
+static char *
+gone_locked(struct registry *r, const char *iqn)
+{
+
+	for (unsigned i = 0; i < REGISTRY_GONE; i++)
+		if (strcmp(r->gone[i], iqn) == 0)
+			return (r->gone[i]);
+	return (NULL);
+}
+
+int
+registry_find(struct registry *r, const char *iqn, struct iscsi_target **out)
 {
 	struct iscsi_target *t;
+	int rc = 0;
 
+	if (*iqn == '\0')
+		return (-ENOENT);
 	lk_lock(&r->lk);
-	if ((t = find_iqn_locked(r, iqn)) != NULL)
+	if ((t = find_iqn_locked(r, iqn)) == NULL)
+		rc = gone_locked(r, iqn) != NULL ? -EIDRM : -ENOENT;
+	else if (t->evicted)
+		rc = -EIDRM;
+	else
 		t->refs++;
 	lk_unlock(&r->lk);
-	return (t);
+	if (rc == 0)
+		*out = t;
+	return (rc);
 }
 
 void
@@ -167,6 +189,8 @@ registry_all(struct registry *r, struct iscsi_target ***out, size_t *out_n)
 			struct iscsi_target *t = LIST_ENTRY(it,
 			    struct iscsi_target, by_iqn);
 
+			if (t->evicted)
+				continue;
 			t->refs++;
 			all[n++] = t;
 		}
@@ -202,7 +226,7 @@ struct disk {
 	const char *lun_name, *suffix;
 	const struct lun_identity *id;
 	uint32_t sector_bytes;
-	bool open;
+	bool open, held;
 };
 
 static int
@@ -228,15 +252,20 @@ make_lu(struct registry *r, const struct disk *d, struct scsi_lu **out)
 	conf.read_only = lun_dev_is_read_only(dev);
 	if ((rc = scsi_lu_new(&conf, out)) != 0)
 		lun_dev_close(dev);
+	else if (d->held)
+		scsi_lu_hold(*out, true);
 	return (rc);
 }
 
 static int
 link_target(struct registry *r, struct iscsi_target *t)
 {
+	char *gone;
 	int rc = 0;
 
 	lk_lock(&r->lk);
+	if ((gone = gone_locked(r, t->iqn)) != NULL)
+		gone[0] = '\0';		/* it is there again */
 	if (find_iqn_locked(r, t->iqn) != NULL ||
 	    find_number_locked(r, t->lun, t->seq) != NULL) {
 		rc = -EEXIST;
@@ -284,7 +313,8 @@ registry_add_lun(struct registry *r, const struct lun_info *info)
 		.lun_name = info->name,
 		.id = &info->identity,
 		.sector_bytes = info->sector_bytes,
-		.open = info->open
+		.open = info->open,
+		.held = info->held
 	};
 
 	return (add(r, &d));
@@ -321,10 +351,86 @@ registry_remove(struct registry *r, uint64_t lun, uint64_t seq)
 		list_del(&t->by_iqn);
 		list_del(&t->by_number);
 		r->n_targets--;
+		if (t->evicted) {
+			memcpy(r->gone[r->next_gone], t->iqn, sizeof(t->iqn));
+			r->next_gone = (r->next_gone + 1) % REGISTRY_GONE;
+		}
 	}
 	lk_unlock(&r->lk);
 	if (rc == 0)
 		target_free(t);
+	return (rc);
+}
+
+int
+registry_release(struct registry *r, uint64_t lun)
+{
+	struct iscsi_target *t;
+
+	lk_lock(&r->lk);
+	if ((t = find_number_locked(r, lun, LUN_HEAD)) != NULL)
+		t->refs++;
+	lk_unlock(&r->lk);
+	if (t == NULL)
+		return (-ENOENT);
+	scsi_lu_hold(t->lu, false);
+	registry_put(r, t);
+	return (0);
+}
+
+static void
+on_evicted(void *arg)
+{
+
+	*(bool *)arg = true;
+}
+
+/* A target with a reference and the mark, or NULL. */
+static struct iscsi_target *
+mark_evicted(struct registry *r, uint64_t lun, uint64_t seq, bool evicted)
+{
+	struct iscsi_target *t;
+
+	lk_lock(&r->lk);
+	if ((t = find_number_locked(r, lun, seq)) != NULL) {
+		t->evicted = evicted;
+		t->refs++;
+	}
+	lk_unlock(&r->lk);
+	return (t);
+}
+
+void
+registry_readmit(struct registry *r, uint64_t lun, uint64_t seq)
+{
+	struct iscsi_target *t = mark_evicted(r, lun, seq, false);
+
+	if (t != NULL)
+		registry_put(r, t);
+}
+
+int
+registry_evict(struct registry *r, uint64_t lun, uint64_t seq, unsigned ms)
+{
+	struct iscsi_target *t;
+	struct exec_sync *es;
+	bool done = false;
+	int rc;
+
+	if ((rc = exec_sync_new(&es)) != 0)
+		return (rc);
+	if ((t = mark_evicted(r, lun, seq, true)) == NULL) {
+		exec_sync_free(es);
+		return (-ENOENT);
+	}
+	rc = iscsi_node_evict(r->node, t, ms, exec_sync_exec(es), on_evicted,
+	    &done);
+	if (rc == 0)
+		exec_sync_run(es, &done);
+	registry_put(r, t);
+	if (rc != 0)
+		registry_readmit(r, lun, seq);
+	exec_sync_free(es);
 	return (rc);
 }
 
@@ -448,4 +554,32 @@ registry_sessions(struct registry *r, struct registry_session **out,
 	*out = c.s;
 	*out_n = c.n;
 	return (0);
+}
+
+struct looking {
+	char host[LOGINS_ADDRESS_CAP];
+	bool found;
+};
+
+static void
+compare_host(void *arg, const struct iscsi_session_info *info,
+    const struct iscsi_target *t)
+{
+	struct looking *k = arg;
+	char host[LOGINS_ADDRESS_CAP];
+
+	(void)t;
+	logins_host(host, info->address);
+	if (!info->discovery && strcmp(host, k->host) == 0)
+		k->found = true;
+}
+
+bool
+registry_is_known(struct registry *r, const char *address)
+{
+	struct looking k = { .found = false };
+
+	logins_host(k.host, address);
+	iscsi_node_list(r->node, compare_host, &k);
+	return (k.found);
 }

@@ -22,6 +22,7 @@
 #include "lun/lun.h"
 #include "target/iscsi/iscsi.h"
 
+struct logins;
 struct registry;
 struct secret_key;
 struct workers;
@@ -32,6 +33,9 @@ struct registry_conf {
 	const char *iqn_prefix;
 	struct lunset *lunset;
 	const struct secret_key *key;
+	struct logins *logins;		/* NULL: failures are not kept */
+	const char *discovery_user;	/* NULL: discovery without CHAP */
+	const struct iscsi_secret *discovery_secret;
 };
 
 /* All of ${conf} must outlive the registry.  Errors: -ENOMEM. */
@@ -58,6 +62,22 @@ int registry_add_exposure(struct registry *r,
  */
 int registry_remove(struct registry *r, uint64_t lun, uint64_t seq);
 
+/*
+ * Let nobody enter a target any more ("target removed"), ask those who are in
+ * to log out, wait up to ${ms} for that, and close what is left.  When it has
+ * returned 0, registry_remove finds it unused; afterwards its name is still
+ * answered "target removed", until 64 others were or a target has it again.
+ * registry_readmit: it was not removed after all.
+ *
+ * Blocks.  Errors: -ENOENT, -ENOMEM, -errno; then nothing has changed.
+ */
+int registry_evict(struct registry *r, uint64_t lun, uint64_t seq,
+    unsigned ms);
+void registry_readmit(struct registry *r, uint64_t lun, uint64_t seq);
+
+/* A LUN that was held (lun_info.held) is used again.  Errors: -ENOENT. */
+int registry_release(struct registry *r, uint64_t lun);
+
 /* Normal sessions of a target now; 0 when there is no such target. */
 unsigned registry_sessions_of(struct registry *r, uint64_t lun, uint64_t seq);
 
@@ -76,6 +96,8 @@ struct registry_portal {
 	char address[48];	/* without brackets; may be a wildcard */
 	uint16_t port;		/* the real one */
 	uint16_t tag;		/* portal group */
+	bool is_told;		/* servers are told of it, in discovery */
+	bool is_bound;		/* we listen on it; otherwise NAT does */
 };
 
 /* Once, before any portal accepts.  Copies.  Errors: -ENOMEM. */
@@ -99,6 +121,9 @@ struct registry_session {
 /* All sessions, a malloc'ed array; the caller frees.  Errors: -ENOMEM. */
 int registry_sessions(struct registry *r, struct registry_session **out,
     size_t *out_n);
+
+/* Is a normal session open from the host of ${address} ("192.0.2.1:51234")? */
+bool registry_is_known(struct registry *r, const char *address);
 
 /* ---- for the daemon ---------------------------------------------------- */
 

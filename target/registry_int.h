@@ -12,6 +12,7 @@
 #include "target/scsi/lu.h"
 
 #define REGISTRY_HASH	256u
+#define REGISTRY_GONE	64u
 
 /* Members are protected by:  I  immutable   t  registry lk (LK_TARGETS) */
 struct iscsi_target {
@@ -20,6 +21,7 @@ struct iscsi_target {
 	char iqn[REGISTRY_IQN_CAP];	/* [I] */
 	uint64_t lun, seq;		/* [I] seq LUN_HEAD: the LUN itself */
 	bool open;			/* [I] no CHAP wanted, from anywhere */
+	bool evicted;			/* [t] nobody may enter any more */
 	struct scsi_lu *lu;		/* [I] */
 };
 
@@ -33,10 +35,14 @@ struct registry {
 	struct list by_iqn[REGISTRY_HASH];	/* [t] */
 	struct list by_number[REGISTRY_HASH];	/* [t] */
 	size_t n_targets;		/* [t] */
+	/* Names of targets that were taken from under their servers; a ring. */
+	char gone[REGISTRY_GONE][REGISTRY_IQN_CAP];	/* [t] */
+	unsigned next_gone;		/* [t] */
 };
 
-/* A reference, or NULL. */
-struct iscsi_target *registry_find(struct registry *r, const char *iqn);
+/* A reference; -ENOENT, or -EIDRM when it was evicted. */
+int registry_find(struct registry *r, const char *iqn,
+    struct iscsi_target **out);
 void registry_put(struct registry *r, struct iscsi_target *t);
 
 /* All targets by iqn, each with a reference; the caller frees the array. */

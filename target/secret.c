@@ -205,6 +205,17 @@ out_free:
 	return (rc);
 }
 
+bool
+secret_user_ok(const char *user)
+{
+	const size_t len = strlen(user);
+
+	for (size_t i = 0; i < len; i++)
+		if (user[i] <= 0x20 || user[i] > 0x7e)
+			return (false);
+	return (len > 0 && len <= SECRET_USER_MAX);
+}
+
 int
 secret_seal(const struct secret_key *k, const struct secret_owner *who,
     const char *secret, size_t len, struct secret_sealed *out)
@@ -264,4 +275,40 @@ secret_make(char dst[static SECRET_MADE_LEN + 1])
 		dst[i] = set[b[i] & 63];
 	dst[SECRET_MADE_LEN] = '\0';
 	secret_wipe(b, sizeof(b));
+}
+
+/* --- a file of a person --- */
+
+int
+secret_file_load(const char *path, struct iscsi_secret *out)
+{
+	char buf[SECRET_MAX_BYTES + 2];
+	struct stat st;
+	ssize_t n = 0;
+	size_t len;
+	int fd, rc = 0;
+
+	_Static_assert(SECRET_MAX_BYTES <= ISCSI_SECRET_MAX, "fits");
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)) < 0 ||
+	    fstat(fd, &st) != 0 || (n = read(fd, buf, sizeof(buf))) < 0)
+		rc = -errno;
+	else if ((st.st_mode & 077) != 0)
+		rc = -EACCES;
+	if (fd >= 0)
+		(void)close(fd);
+	len = n < 0 ? 0 : (size_t)n;
+	if (len > 0 && buf[len - 1] == '\n')
+		len--;
+	if (rc == 0 && !secret_ok(buf, len))
+		rc = -EINVAL;
+	if (rc == 0) {
+		memcpy(out->b, buf, len);
+		out->len = len;
+	} else {
+		msg_err("%s: %s", path, rc == -EACCES ? "others may read this "
+		    "secret; chmod 600 it" : rc == -EINVAL ? "is not a secret "
+		    "of 12 to 255 printable ASCII characters" : strerror(-rc));
+	}
+	secret_wipe(buf, sizeof(buf));
+	return (rc);
 }

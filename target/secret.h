@@ -21,8 +21,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "target/iscsi/env.h"
+
 struct secret_key;
 
+#define SECRET_USER_MAX		200u	/* LUN_USER_MAX */
 #define SECRET_MIN_BYTES	12u	/* 96 bits: RFC 7143 9.2.1 */
 #define SECRET_MAX_BYTES	255u
 #define SECRET_SEAL_BYTES	29u	/* what sealing adds */
@@ -58,6 +61,9 @@ struct secret_sealed {
 /* 12 to 255 bytes of printable ASCII? */
 bool secret_ok(const char *secret, size_t len);
 
+/* 1 to 200 bytes of printable ASCII without blanks? */
+bool secret_user_ok(const char *user);
+
 /* Errors: -EINVAL not secret_ok, -EIO of libcrypto. */
 int secret_seal(const struct secret_key *k, const struct secret_owner *who,
     const char *secret, size_t len, struct secret_sealed *out);
@@ -70,6 +76,13 @@ int secret_seal(const struct secret_key *k, const struct secret_owner *who,
 int secret_unseal(const struct secret_key *k, const struct secret_owner *who,
     const uint8_t *sealed, size_t sealed_len, uint8_t *dst, size_t cap,
     size_t *out_len);
+
+/**
+ * secret_file_load(path, out):
+ * A secret that a person keeps in a file; one line end behind it is cut off.
+ * Errors: -EACCES others may read it, -EINVAL not secret_ok, -errno; logged.
+ */
+int secret_file_load(const char *path, struct iscsi_secret *out);
 
 /* A new secret of SECRET_MADE_LEN characters, and the zero. */
 void secret_make(char dst[static SECRET_MADE_LEN + 1]);

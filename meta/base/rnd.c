@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -52,6 +53,17 @@ uuid_format(char dst[static UUID_TEXT_LEN], const uint8_t uuid[static 16])
 	return (dst);
 }
 
+static uint8_t fake_boot_id[16];
+static bool has_fake_boot_id;
+
+void
+rnd_fake_boot_id(const uint8_t id[static 16])
+{
+
+	memcpy(fake_boot_id, id, 16);
+	has_fake_boot_id = true;
+}
+
 void
 rnd_boot_id(uint8_t id[static 16])
 {
@@ -60,6 +72,10 @@ rnd_boot_id(uint8_t id[static 16])
 	ssize_t n = -1;
 	int fd;
 
+	if (has_fake_boot_id) {
+		memcpy(id, fake_boot_id, 16);
+		return;
+	}
 	memset(id, 0, 16);
 	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)

@@ -16,6 +16,8 @@ void rnd_uuid(uint8_t uuid[static 16]);
 
 /* The kernel's id of this boot; all zero when it is not to be had. */
 void rnd_boot_id(uint8_t id[static 16]);
+/* For tests: from now on the machine seems to be in this boot. */
+void rnd_fake_boot_id(const uint8_t id[static 16]);
 
 #define UUID_TEXT_LEN 37
 const char *uuid_format(char dst[static UUID_TEXT_LEN],

@@ -72,9 +72,12 @@ test_create(void)
 	    "To use it, paste on the server, as root (the secrets are shown "
 	    "only now):\n"
 	    "\n"
-	    "iscsiadm -m discovery -t sendtargets -p 192.0.2.1:3260\n"
+	    "iscsiadm -m discovery -t sendtargets -p 192.0.2.1:3260 "
+	    "-o new\n"
 	    "iscsiadm -m node -T iqn.x:demo -o update "
 	    "-n node.session.auth.authmethod -v CHAP\n"
+	    "iscsiadm -m node -T iqn.x:demo -o update "
+	    "-n node.session.auth.chap_algs -v SHA3-256,SHA256,SHA1,MD5\n"
 	    "iscsiadm -m node -T iqn.x:demo -o update "
 	    "-n node.session.auth.username -v demo\n"
 	    "iscsiadm -m node -T iqn.x:demo -o update "
@@ -244,7 +247,7 @@ test_snapshots(void)
 	CU_ASSERT_EQUAL(run("tt-admin --json expose a@s", R("{\"name\":"
 	    "\"s\"," DISK "}"), NULL), EXIT_OK);
 	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"login\": [\n    \"iscsiadm -m "
-	    "discovery -t sendtargets -p 192.0.2.1:3260\","));
+	    "discovery -t sendtargets -p 192.0.2.1:3260 -o new\","));
 	CU_ASSERT_EQUAL(run("tt-admin unexpose a@s", R("{}"), NULL), EXIT_OK);
 	CU_ASSERT_PTR_NOT_NULL(strstr(out, "a@s is served no longer"));
 	CU_ASSERT_EQUAL(run("tt-admin show a", R("{\"name\":\"a\"," DISK
@@ -334,6 +337,94 @@ test_status(void)
 	(void)close(fd2);
 }
 
+static void
+test_user(void)
+{
+
+	CU_ASSERT_EQUAL(run("tt-admin user add a bob", R("{\"lun\":\"a\","
+	    "\"user\":\"bob\",\"mutual\":false,\"secret\":\"S3CRET\"}"),
+	    NULL), EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(daemon_.asked[0], "{\"v\":1,\"verb\":"
+	    "\"user-add\",\"args\":{\"lun\":\"a\",\"user\":\"bob\"}}\n");
+	CU_ASSERT_STRING_EQUAL(out, "added user bob\n\n  secret    S3CRET\n\n"
+	    "It is shown only now.  The next login may use it.\n");
+	CU_ASSERT_EQUAL(run("tt-admin user remove a t --mutual -n",
+	    R("{\"lun\":\"a\",\"user\":\"t\",\"left\":0}"), NULL), EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(daemon_.asked[0], "{\"v\":1,\"verb\":"
+	    "\"user-remove\",\"args\":{\"lun\":\"a\",\"dry_run\":true,"
+	    "\"user\":\"t\",\"mutual\":true}}\n");
+	CU_ASSERT_STRING_EQUAL(out, "would remove the target's own name t; "
+	    "nothing was changed (-n)\n");
+	CU_ASSERT_EQUAL(run("tt-admin user remove a bob", R("{\"lun\":\"a\","
+	    "\"user\":\"bob\",\"left\":0}"), NULL), EXIT_OK);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "a has no user any more"));
+	CU_ASSERT_EQUAL(run("tt-admin user list a", R("{\"lun\":\"a\","
+	    "\"users\":[{\"user\":\"bob\",\"mutual\":false},{\"user\":\"t\","
+	    "\"mutual\":true}]}"), NULL), EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(out, "USER  PROVES\nbob   the server\n"
+	    "t     the target to the server\n");
+	CU_ASSERT_EQUAL(run("tt-admin user drop a b", NULL, NULL), EXIT_USAGE);
+	CU_ASSERT_EQUAL(run("tt-admin user add a", NULL, NULL), EXIT_USAGE);
+	CU_ASSERT_EQUAL(run("tt-admin user list a b", NULL, NULL), EXIT_USAGE);
+	CU_ASSERT_EQUAL(run("tt-admin user add a@s b", NULL, NULL), EXIT_USAGE);
+	CU_ASSERT_EQUAL(run("tt-admin user remove a b --secret-file f", NULL,
+	    NULL), EXIT_USAGE);
+}
+
+static void
+test_allow(void)
+{
+
+	CU_ASSERT_EQUAL(run("tt-admin allow a iqn.x:1 iqn.x:2", R("{\"lun\":"
+	    "\"a\",\"initiators\":[\"iqn.x:1\",\"iqn.x:2\"]}"), NULL),
+	    EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(daemon_.asked[0], "{\"v\":1,\"verb\":"
+	    "\"allow\",\"args\":{\"lun\":\"a\",\"initiators\":[\"iqn.x:1\","
+	    "\"iqn.x:2\"]}}\n");
+	CU_ASSERT_STRING_EQUAL(out, "a may be entered by\n  iqn.x:1\n"
+	    "  iqn.x:2\n");
+	CU_ASSERT_EQUAL(run("tt-admin deny a iqn.x:1", R("{\"lun\":\"a\","
+	    "\"initiators\":[]}"), NULL), EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(out, "a has no list: every initiator name may "
+	    "enter\n");
+	CU_ASSERT_EQUAL(run("tt-admin allow a", NULL, NULL), EXIT_USAGE);
+	CU_ASSERT_EQUAL(run("tt-admin allow a@s iqn.x:1", NULL, NULL),
+	    EXIT_USAGE);
+	CU_ASSERT_EQUAL(run("tt-admin logins", R("{\"logins\":[]}"), NULL),
+	    EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(out, "no login failed since ttd was started\n");
+	CU_ASSERT_EQUAL(run("tt-admin logins", R("{\"logins\":[{\"time\":"
+	    "\"2026-11-21T13:45:01.5Z\",\"address\":\"192.0.2.1:5\","
+	    "\"initiator\":\"iqn.x:h\",\"iqn\":\"\",\"user\":\"bob\","
+	    "\"reason\":\"wrong-secret\"}]}"), NULL), EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(out,
+	    "TIME                  ADDRESS      INITIATOR  TARGET  USER  "
+	    "REASON\n"
+	    "2026-11-21T13:45:01Z  192.0.2.1:5  iqn.x:h    -       bob   "
+	    "wrong secret\n");
+}
+
+static void
+test_force(void)
+{
+
+	CU_ASSERT_EQUAL(run("tt-admin unexpose a@s --force", R("{\"targets\":"
+	    "[\"iqn.x:a:s\"]}"), NULL), EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(daemon_.asked[0], "{\"v\":1,\"verb\":"
+	    "\"unexpose\",\"args\":{\"lun\":\"a\",\"force\":true,"
+	    "\"snapshot\":\"s\"}}\n");
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\n\n"
+	    "iscsiadm -m node -T iqn.x:a:s --logout\n"
+	    "iscsiadm -m node -T iqn.x:a:s -o delete\n"));
+	CU_ASSERT_EQUAL(run("tt-admin --json delete a --force", R("{"
+	    "\"deleted\":[\"a\"],\"targets\":[\"iqn.x:a\"]}"), NULL),
+	    EXIT_OK);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"cleanup\": [\n    \"iscsiadm "
+	    "-m node -T iqn.x:a --logout\","));
+	CU_ASSERT_EQUAL(run("tt-admin expose a@s --force", NULL, NULL),
+	    EXIT_USAGE);
+}
+
 static const struct unit_test tests[] = {
 	{ "create", test_create },
 	{ "create with options", test_create_options },
@@ -344,6 +435,9 @@ static const struct unit_test tests[] = {
 	{ "snapshot, expose, show", test_snapshots },
 	{ "sessions", test_sessions },
 	{ "status", test_status },
+	{ "user", test_user },
+	{ "allow, deny, logins", test_allow },
+	{ "force", test_force },
 };
 
 int

@@ -117,12 +117,45 @@ test_names(void)
 	CU_ASSERT_STRING_EQUAL(opts_name(0), "");
 }
 
+/* --mutual is a yes for the verb user, and has a value for create. */
+static void
+test_user(void)
+{
+	static const char *const lines[] = {
+		"tt-admin user add demo bob --mutual",
+		"tt-admin user add --mutual demo bob",
+		"tt-admin -s /x --json user --mutual add demo bob",
+		"tt-admin --socket /x user add demo --mutual bob",
+	};
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		CU_ASSERT_EQUAL(parse(lines[i]), 0);
+		CU_ASSERT_STRING_EQUAL(o.verb, "user");
+		CU_ASSERT_EQUAL_FATAL(o.n_args, 3);
+		CU_ASSERT_STRING_EQUAL(o.args[2], "bob");
+		CU_ASSERT_EQUAL(o.given, OPT_MUTUAL);
+		CU_ASSERT_PTR_NOT_NULL(o.mutual);
+	}
+	CU_ASSERT_EQUAL(parse("tt-admin user list demo"), 0);
+	CU_ASSERT_PTR_NULL(o.mutual);
+	CU_ASSERT_EQUAL(parse("tt-admin create demo 1G --mutual user"), 0);
+	CU_ASSERT_STRING_EQUAL(o.mutual, "user");
+	CU_ASSERT_EQUAL(parse("tt-admin --chap user create demo 1G "
+	    "--mutual m"), 0);
+	CU_ASSERT_STRING_EQUAL(o.mutual, "m");
+	CU_ASSERT_EQUAL(o.n_args, 2);
+	CU_ASSERT_EQUAL(parse("tt-admin unexpose a@b --force"), 0);
+	CU_ASSERT(o.force && o.given == OPT_FORCE);
+	CU_ASSERT_STRING_EQUAL(opts_name(OPT_FORCE), "--force");
+}
+
 static const struct unit_test tests[] = {
 	{ "options anywhere", test_places },
 	{ "values", test_values },
 	{ "which socket", test_socket },
 	{ "bad command lines", test_bad },
 	{ "names", test_names },
+	{ "options of user", test_user },
 };
 
 UNIT_MAIN("cli/opts", tests)

@@ -106,14 +106,15 @@ test_lines(void)
 	check_paste(json_pack("{s:s,s:[{s:s,s:i,s:i}],s:b}", "iqn",
 	    "iqn.x:demo", "portals", "address", "192.0.2.1", "port", 3260,
 	    "tag", 1, "open", 1),
-	    "iscsiadm -m discovery -t sendtargets -p 192.0.2.1:3260\n"
+	    "iscsiadm -m discovery -t sendtargets -p 192.0.2.1:3260 -o new\n"
 	    "iscsiadm -m node -T iqn.x:demo --login\n");
 	check_paste(json_pack("{s:s,s:[{s:s,s:i}],s:{s:s,s:s},s:{s:s,s:s}}",
 	    "iqn", "iqn.x:demo", "portals", "address", "::1", "port", 860,
 	    "chap", "user", "demo", "secret", "it's a secret", "mutual",
 	    "user", "demo-target", "secret", "0123456789abcdef"),
-	    "iscsiadm -m discovery -t sendtargets -p [::1]:860\n"
+	    "iscsiadm -m discovery -t sendtargets -p [::1]:860 -o new\n"
 	    UPDATE "authmethod -v CHAP\n"
+	    UPDATE "chap_algs -v SHA3-256,SHA256,SHA1,MD5\n"
 	    UPDATE "username -v demo\n"
 	    UPDATE "password -v 'it'\\''s a secret'\n"
 	    UPDATE "username_in -v demo-target\n"
@@ -123,8 +124,9 @@ test_lines(void)
 	check_paste(json_pack("{s:s,s:[{s:s,s:i}],s:{s:s},s:{s:s}}",
 	    "iqn", "iqn.x:demo", "portals", "address", "192.0.2.1", "port",
 	    3260, "chap", "user", "demo", "mutual", "user", "m"),
-	    "iscsiadm -m discovery -t sendtargets -p 192.0.2.1:3260\n"
+	    "iscsiadm -m discovery -t sendtargets -p 192.0.2.1:3260 -o new\n"
 	    UPDATE "authmethod -v CHAP\n"
+	    UPDATE "chap_algs -v SHA3-256,SHA256,SHA1,MD5\n"
 	    UPDATE "username -v demo\n"
 	    UPDATE "password -v \"$CHAP_SECRET\"\n"
 	    UPDATE "username_in -v m\n"

@@ -39,8 +39,7 @@ fill(uint8_t *p, size_t n)
 	uint64_t v = rnd(5) == 0 ? 0 : rnd(1000000);
 
 	for (size_t i = 0; i < n; i++)
-		p[i] = v == 0 ? 0 : (uint8_t)(v >> (i % 3 * 8)) ^
-		    (uint8_t)(i >> 9);
+		p[i] = (uint8_t)(v == 0 ? 0 : v >> (i % 3 * 8) ^ i >> 9);
 }
 
 static void

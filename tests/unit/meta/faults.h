@@ -27,6 +27,7 @@ static struct {
 	_Atomic int sync_ms;		/* fdatasync */
 	_Atomic unsigned n_fdatasync, n_fsync, n_fallocate, n_pwrite;
 	_Atomic unsigned n_direct;	/* files opened with O_DIRECT */
+	void (*_Atomic on_fdatasync)(int fd);	/* is told of each one */
 } fault;
 
 static inline void
@@ -55,9 +56,12 @@ fallocate(int fd, int mode, off_t off, off_t len)
 FAULT_EXPORT int
 fdatasync(int fd)
 {
+	void (*on)(int) = fault.on_fdatasync;
 	int err = fault.fdatasync_err;
 
 	fault.n_fdatasync++;
+	if (on != NULL)
+		on(fd);
 	if (fault.fdatasync_once != 0)
 		err = atomic_exchange(&fault.fdatasync_once, 0);
 	fault_sleep(fault.sync_ms);

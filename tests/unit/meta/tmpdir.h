@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct tmpdir {
 	char path[PATH_MAX];
@@ -30,6 +31,18 @@ tmpdir_make(struct tmpdir *t)
 		perror(t->path);
 		abort();
 	}
+}
+
+/*
+ * For tests that open a store hundreds of times and need no real disk: what
+ * TT_TEST_DIR names, else memory if there is a file system in it.
+ */
+static inline void
+tmpdir_prefer_memory(void)
+{
+
+	if (access("/dev/shm", W_OK) == 0)
+		(void)setenv("TT_TEST_DIR", "/dev/shm", 0);
 }
 
 static inline int

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "target/daemon.h"
+#include "tests/lib/unit.h"
 
 #define FAKE_MAX 16
 
@@ -21,6 +22,9 @@ struct fake {
 	size_t n_luns;
 	struct lun_user users[FAKE_MAX];	/* of the LUN made last */
 	size_t n_users;
+	char initiators[FAKE_MAX][LUN_INITIATOR_CAP];
+	size_t n_initiators;
+	uint64_t released;
 	struct snap_info snaps[FAKE_MAX];
 	size_t n_snaps;
 	struct exposure_info exposures[FAKE_MAX];
@@ -29,12 +33,13 @@ struct fake {
 	struct {
 		uint64_t lun, seq;
 		unsigned sessions;
+		bool evicted;
 	} targets[FAKE_MAX];
 	size_t n_targets;
 	uint64_t next;
 	/* Errors to give, 0: none. */
 	int create, delete, snapshot, snap_delete, expose, unexpose, failed;
-	int add_lun, add_exposure, remove;
+	int add_lun, add_exposure, remove, access, evict;
 	uint64_t remove_seq;	/* ${remove} is for this one only, 0: all */
 };
 
@@ -93,6 +98,7 @@ lunset_create(struct lunset *ls, const struct lun_params *p,
 	out->block_bytes = p->block_bytes;
 	out->sector_bytes = p->sector_bytes;
 	out->open = p->open;
+	out->hold = p->hold;
 	(void)strcpy(out->identity.serial, "SERIAL0123456789");
 	fake.n_users = p->n_users;
 	memcpy(fake.users, p->users, p->n_users * sizeof(*p->users));
@@ -133,6 +139,120 @@ lunset_users(struct lunset *ls, uint64_t lun, struct lun_user **out,
 	*out = calloc(FAKE_MAX, sizeof(**out));
 	memcpy(*out, fake.users, fake.n_users * sizeof(**out));
 	*out_n = fake.n_users;
+	return (0);
+}
+
+static struct lun_info *
+fake_lun(const char *name)
+{
+
+	for (size_t i = 0; i < fake.n_luns; i++)
+		if (strcmp(fake.luns[i].name, name) == 0)
+			return (&fake.luns[i]);
+	return (NULL);
+}
+
+int
+lunset_set_hold(struct lunset *ls, const char *lun, bool hold)
+{
+
+	(void)ls;
+	if (fake.access == 0)
+		fake_lun(lun)->hold = hold;
+	return (fake.access);
+}
+
+int
+lunset_online(struct lunset *ls, const char *lun)
+{
+
+	(void)ls;
+	if (fake.access == 0)
+		fake_lun(lun)->held = false;
+	return (fake.access);
+}
+
+int
+registry_release(struct registry *r, uint64_t lun)
+{
+
+	(void)r;
+	fake.released = lun;
+	return (0);
+}
+
+int
+lunset_user_add(struct lunset *ls, const char *lun, const struct lun_user *u)
+{
+
+	(void)ls;
+	(void)lun;
+	if (fake.access != 0)
+		return (fake.access);
+	fake.users[fake.n_users++] = *u;
+	return (0);
+}
+
+int
+lunset_user_remove(struct lunset *ls, const char *lun, const char *user,
+    bool mutual)
+{
+
+	(void)ls;
+	(void)lun;
+	if (fake.access != 0)
+		return (fake.access);
+	for (size_t i = 0; i < fake.n_users; i++)
+		if (fake.users[i].mutual == mutual &&
+		    strcmp(fake.users[i].user, user) == 0) {
+			DROP(fake.users, fake.n_users, i);
+			return (0);
+		}
+	return (-ENOENT);
+}
+
+int
+lunset_allow(struct lunset *ls, const char *lun, const char *const *names,
+    size_t n)
+{
+
+	(void)ls;
+	(void)lun;
+	if (fake.access != 0)
+		return (fake.access);
+	for (size_t i = 0; i < n; i++)
+		(void)strcpy(fake.initiators[fake.n_initiators++], names[i]);
+	return (0);
+}
+
+int
+lunset_deny(struct lunset *ls, const char *lun, const char *const *names,
+    size_t n)
+{
+
+	(void)ls;
+	(void)lun;
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = fake.n_initiators; k-- > 0;)
+			if (strcmp(fake.initiators[k], names[i]) == 0) {
+				fake.n_initiators--;
+				memmove(fake.initiators[k],
+				    fake.initiators[fake.n_initiators],
+				    sizeof(fake.initiators[k]));
+			}
+	return (fake.access);
+}
+
+int
+lunset_initiators(struct lunset *ls, uint64_t lun,
+    char (**out)[LUN_INITIATOR_CAP], size_t *out_n)
+{
+
+	(void)ls;
+	(void)lun;
+	*out = calloc(FAKE_MAX, sizeof(**out));
+	memcpy(*out, fake.initiators, sizeof(fake.initiators));
+	*out_n = fake.n_initiators;
 	return (0);
 }
 
@@ -274,6 +394,7 @@ fake_add(uint64_t lun, uint64_t seq)
 		return (-EEXIST);
 	fake.targets[fake.n_targets].lun = lun;
 	fake.targets[fake.n_targets].seq = seq;
+	fake.targets[fake.n_targets].evicted = false;
 	fake.targets[fake.n_targets++].sessions = 0;
 	return (0);
 }
@@ -313,6 +434,32 @@ registry_remove(struct registry *r, uint64_t lun, uint64_t seq)
 	return (0);
 }
 
+int
+registry_evict(struct registry *r, uint64_t lun, uint64_t seq, unsigned ms)
+{
+	size_t i = fake_target(lun, seq);
+
+	(void)r;
+	CU_ASSERT_EQUAL(ms, 5000);
+	if (fake.evict != 0)
+		return (fake.evict);
+	if (i == FAKE_MAX)
+		return (-ENOENT);
+	fake.targets[i].sessions = 0;
+	fake.targets[i].evicted = true;
+	return (0);
+}
+
+void
+registry_readmit(struct registry *r, uint64_t lun, uint64_t seq)
+{
+	size_t i = fake_target(lun, seq);
+
+	(void)r;
+	if (i != FAKE_MAX)
+		fake.targets[i].evicted = false;
+}
+
 unsigned
 registry_sessions_of(struct registry *r, uint64_t lun, uint64_t seq)
 {
@@ -337,7 +484,8 @@ const struct registry_portal *
 registry_portals(const struct registry *r, size_t *n)
 {
 	static const struct registry_portal portal = {
-		.text = "[::1]:3260", .address = "::1", .port = 3260, .tag = 7
+		.text = "[::1]:3260", .address = "::1", .port = 3260, .tag = 7,
+		.is_told = true, .is_bound = true
 	};
 
 	(void)r;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "target/registry_int.h"
 #include "tests/unit/target/real_store.h"
 
 #define SECRET	"in-secret-0123"
@@ -196,9 +197,9 @@ static void
 test_discovery(void)
 {
 	const struct registry_portal p[3] = {
-		{ "192.0.2.9:3260", "192.0.2.9", 3260, 1 },
-		{ "0.0.0.0:3261", "0.0.0.0", 3261, 2 },
-		{ "[::]:3262", "::", 3262, 3 }
+		{ "192.0.2.9:3260", "192.0.2.9", 3260, 1, true, true },
+		{ "0.0.0.0:3261", "0.0.0.0", 3261, 2, true, true },
+		{ "[::]:3262", "::", 3262, 3, true, true }
 	};
 
 	begin();
@@ -220,10 +221,112 @@ test_discovery(void)
 	end();
 }
 
+/* Behind NAT: told in place of what the group listens on. */
+static void
+test_advertised(void)
+{
+	const struct registry_portal p[4] = {
+		{ "10.0.0.1:3260", "10.0.0.1", 3260, 1, false, true },
+		{ "192.0.2.9:3260", "192.0.2.9", 3260, 1, true, false },
+		{ "[2001:db8::7]:860", "2001:db8::7", 860, 1, true, false },
+		{ "[::1]:3261", "::1", 3261, 2, true, true }
+	};
+
+	begin();
+	CU_ASSERT_EQUAL(registry_set_portals(rs_reg, p, 4), 0);
+	CU_ASSERT_STRING_EQUAL(discover(&away, PREFIX ":open"), ":open "
+	    "192.0.2.9:3260,1 [2001:db8::7]:860,1 [::1]:3261,2\n");
+	end();
+}
+
+static void
+test_discovery_chap(void)
+{
+	const struct iscsi_secret secret = { .len = 3, .b = "abc" };
+	struct iscsi_secret s;
+
+	begin();
+	CU_ASSERT(!access_ops.chap_needed(rs_reg, NULL, &away));
+	rs_reg->conf.discovery_user = "finder";
+	rs_reg->conf.discovery_secret = &secret;
+	CU_ASSERT(access_ops.chap_needed(rs_reg, NULL, &away));
+	CU_ASSERT_EQUAL(access_ops.chap_secret(rs_reg, NULL, "alice", &s),
+	    -ENOENT);
+	CU_ASSERT_EQUAL(access_ops.chap_secret(rs_reg, NULL, "finder", &s), 0);
+	CU_ASSERT(s.len == 3 && memcmp(s.b, "abc", 3) == 0);
+	end();
+}
+
+/* A list of names: others do not learn that there is a target. */
+static void
+test_allow(void)
+{
+	static const char *const name[] = { "iqn.2026-01.com.example:host" };
+	static const char *const iqns[] = { PREFIX ":chap", PREFIX ":chap:s1" };
+	const struct iscsi_peer other = {
+		.initiator = "iqn.2026-01.com.example:other",
+		.address = "127.0.0.1:40000", .local = "127.0.0.1:3260",
+		.loopback = true, .tag = 1
+	};
+	struct iscsi_target *t;
+
+	begin();
+	CU_ASSERT_EQUAL(lunset_allow(rs_ls, "chap", name, 1), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		CU_ASSERT_EQUAL(access_ops.target_find(rs_reg, iqns[i], &other,
+		    &t), -EACCES);
+		CU_ASSERT_EQUAL_FATAL(access_ops.target_find(rs_reg, iqns[i],
+		    &away, &t), 0);
+		access_ops.target_put(rs_reg, t);
+	}
+	CU_ASSERT_STRING_EQUAL(discover(&other, NULL), ":bare\n:open\n");
+	CU_ASSERT_STRING_EQUAL(discover(&away, NULL),
+	    ":chap\n:chap:s1\n:open\n");
+	/* On a list or not: a LUN without CHAP stays on this machine. */
+	CU_ASSERT_EQUAL(lunset_allow(rs_ls, "bare", name, 1), 0);
+	CU_ASSERT_EQUAL(access_ops.target_find(rs_reg, PREFIX ":bare", &away,
+	    &t), -EACCES);
+	CU_ASSERT_EQUAL(lunset_deny(rs_ls, "chap", name, 1), 0);
+	CU_ASSERT_EQUAL_FATAL(access_ops.target_find(rs_reg, iqns[0], &other,
+	    &t), 0);
+	access_ops.target_put(rs_reg, t);
+	end();
+}
+
+/* A user that comes or goes counts for the next login. */
+static void
+test_users_change(void)
+{
+	struct iscsi_target *t;
+	struct iscsi_secret s;
+	struct lun_user u;
+
+	begin();
+	CU_ASSERT_EQUAL_FATAL(access_ops.target_find(rs_reg, PREFIX ":chap:s1",
+	    &away, &t), 0);
+	CU_ASSERT_EQUAL(access_ops.chap_secret(rs_reg, t, "carol", &s),
+	    -ENOENT);
+	rs_user(&u, "carol", "carols-own-secret", false);
+	CU_ASSERT_EQUAL(lunset_user_add(rs_ls, "chap", &u), 0);
+	CU_ASSERT_EQUAL(access_ops.chap_secret(rs_reg, t, "carol", &s), 0);
+	CU_ASSERT_EQUAL(lunset_user_remove(rs_ls, "chap", "alice", false), 0);
+	CU_ASSERT_EQUAL(access_ops.chap_secret(rs_reg, t, "alice", &s),
+	    -ENOENT);
+	CU_ASSERT_EQUAL(lunset_user_remove(rs_ls, "chap", "target", true), 0);
+	CU_ASSERT_EQUAL(access_ops.chap_mutual(rs_reg, t, "carol",
+	    (char[ISCSI_USER_CAP]){ 0 }, &s), -ENOENT);
+	access_ops.target_put(rs_reg, t);
+	end();
+}
+
 static const struct unit_test tests[] = {
 	{ "who may try to enter", test_rule },
 	{ "secrets", test_secrets },
 	{ "the key of another store", test_other_key },
 	{ "discovery", test_discovery },
+	{ "advertised portals", test_advertised },
+	{ "discovery by CHAP", test_discovery_chap },
+	{ "initiator names", test_allow },
+	{ "users come and go", test_users_change },
 };
 UNIT_MAIN("target/access", tests)

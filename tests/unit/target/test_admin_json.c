@@ -69,18 +69,33 @@ test_disk(void)
 static void
 test_users(void)
 {
-	struct lun_user u[2] = {
+	struct lun_user u[3] = {
 		{ .user = "demo", .secret = "sealed", .secret_len = 6 },
+		{ .user = "web", .secret_len = 1 },
 		{ .mutual = true, .user = "me", .secret_len = 1 },
 	};
 	json_t *obj = json_object();
 
-	admin_json_users(obj, u, 2);
+	admin_json_users(obj, u, 3);
 	check(obj, "{\"chap\":{\"user\":\"demo\"},\"mutual\":{\"user\":"
-	    "\"me\"}}");
+	    "\"me\"},\"users\":[\"demo\",\"web\"]}");
 	obj = json_object();
 	admin_json_users(obj, NULL, 0);
-	check(obj, "{}");
+	check(obj, "{\"users\":[]}");
+}
+
+static void
+test_power(void)
+{
+	struct lun_info l = { .name = "demo" };
+	json_t *obj = json_object();
+
+	admin_json_power(obj, &l);
+	check(obj, "{\"after_power_loss\":\"continue\",\"held\":false}");
+	l.hold = l.held = true;
+	obj = json_object();
+	admin_json_power(obj, &l);
+	check(obj, "{\"after_power_loss\":\"hold\",\"held\":true}");
 }
 
 static void
@@ -114,6 +129,7 @@ test_values(void)
 static const struct unit_test tests[] = {
 	{ "disk", test_disk },
 	{ "users", test_users },
+	{ "power", test_power },
 	{ "snapshot", test_snap },
 	{ "values", test_values },
 };

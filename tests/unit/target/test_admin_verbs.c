@@ -4,69 +4,8 @@
 
 #include <unistd.h>
 
-#include "meta/base/msg.h"
 #include "tests/lib/unit.h"
-#include "tests/unit/target/fake_store.h"
-
-static struct config conf = { .store = (char[]){ "/store" } };
-static struct daemon daemon_ = { .conf = &conf };
-static struct admin_reply reply;
-
-/* Runs ${verb} with ${args}, in single quotes for double ones. */
-static enum admin_code
-ask(const char *verb, const char *args)
-{
-	char text[2048];
-	json_t *j;
-	size_t i;
-
-	(void)snprintf(text, sizeof(text), "%s", args);
-	for (char *p = text; *p != '\0'; p++)
-		*p = *p == '\'' ? '"' : *p;
-	j = json_loads(text, 0, NULL);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(j);
-	admin_msg_reply_free(&reply);
-	admin_msg_reply_init(&reply);
-	for (i = 0; i < admin_verbs_n; i++)
-		if (strcmp(admin_verbs[i].name, verb) == 0)
-			break;
-	CU_ASSERT_FATAL(i < admin_verbs_n);
-	admin_verbs[i].fn(&daemon_, j, &reply);
-	json_decref(j);
-	CU_ASSERT_EQUAL(reply.code == ADMIN_OK, reply.result != NULL);
-	if (reply.code != ADMIN_OK) {
-		/* Every error is whole. */
-		CU_ASSERT(reply.what[0] != '\0' && reply.why[0] != '\0' &&
-		    reply.next[0] != '\0');
-	}
-	return (reply.code);
-}
-
-static const char *
-str(const char *obj, const char *key)
-{
-	json_t *o = reply.result;
-	const char *s;
-
-	if (obj != NULL)
-		o = json_object_get(o, obj);
-	s = json_string_value(json_object_get(o, key));
-	return (s == NULL ? "(none)" : s);
-}
-
-static json_int_t
-num(const char *key)
-{
-
-	return (json_integer_value(json_object_get(reply.result, key)));
-}
-
-static void
-fresh(void)
-{
-
-	memset(&fake, 0, sizeof(fake));
-}
+#include "tests/unit/target/ask.h"
 
 static void
 test_create(void)
@@ -330,6 +269,54 @@ test_unexpose(void)
 	CU_ASSERT_EQUAL(fake.n_exposures, 0);
 }
 
+/* By force: those who are in are put out first. */
+static void
+test_force(void)
+{
+	uint64_t b;
+
+	set_up();
+	b = fake_snap("demo", "b")->seq;
+	fake.targets[fake_target(1, b)].sessions = 2;
+	fake.targets[fake_target(1, LUN_HEAD)].sessions = 1;
+	CU_ASSERT_EQUAL(ask("unexpose", "{'lun':'demo','snapshot':'b'}"),
+	    ADMIN_BUSY);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply.next, "try again"));
+	CU_ASSERT_EQUAL(ask("unexpose", "{'lun':'demo','snapshot':'b',"
+	    "'force':true,'dry_run':true}"), ADMIN_OK);
+	CU_ASSERT_EQUAL(fake.targets[fake_target(1, b)].sessions, 2);
+	fake.evict = -ENOMEM;
+	CU_ASSERT_EQUAL(ask("unexpose", "{'lun':'demo','snapshot':'b',"
+	    "'force':true}"), ADMIN_FAILED);
+	CU_ASSERT_EQUAL(ask("delete", "{'lun':'demo','with_snapshots':true,"
+	    "'force':true}"), ADMIN_FAILED);
+	CU_ASSERT_EQUAL(fake.n_targets, 2);
+	fake.evict = 0;
+	CU_ASSERT_EQUAL(ask("delete", "{'lun':'demo','snapshot':'a',"
+	    "'force':true}"), ADMIN_INVALID);
+	CU_ASSERT_EQUAL(ask("expose", "{'lun':'demo','snapshot':'a',"
+	    "'force':true}"), ADMIN_BAD_REQUEST);
+	/* It cannot be taken out after all: they may come in again. */
+	fake.remove = -EBUSY;
+	fake.remove_seq = b;
+	CU_ASSERT_EQUAL(ask("delete", "{'lun':'demo','with_snapshots':true,"
+	    "'force':true}"), ADMIN_BUSY);
+	CU_ASSERT(!fake.targets[fake_target(1, LUN_HEAD)].evicted &&
+	    !fake.targets[fake_target(1, b)].evicted);
+	fake.remove = 0;
+	fake.targets[fake_target(1, b)].sessions = 2;
+	CU_ASSERT_EQUAL(ask("unexpose", "{'lun':'demo','snapshot':'b',"
+	    "'force':true}"), ADMIN_OK);
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(
+	    json_object_get(reply.result, "targets"), 0)), "iqn.x:demo:b");
+	fake.targets[fake_target(1, LUN_HEAD)].sessions = 1;
+	CU_ASSERT_EQUAL(ask("delete", "{'lun':'demo','force':true}"),
+	    ADMIN_NOT_EMPTY);
+	CU_ASSERT_EQUAL(ask("delete", "{'lun':'demo','with_snapshots':true,"
+	    "'force':true}"), ADMIN_OK);
+	CU_ASSERT_EQUAL(fake.n_luns, 0);
+}
+
 static void
 test_delete_snap(void)
 {
@@ -371,7 +358,8 @@ test_delete_lun(void)
 	/* Somebody is in the LUN, then in the exposure. */
 	fake.targets[fake_target(1, LUN_HEAD)].sessions = 2;
 	CU_ASSERT_EQUAL(ask("delete", DELETE_ALL), ADMIN_BUSY);
-	CU_ASSERT_PTR_NOT_NULL(strstr(reply.why, "2 sessions are"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply.why, "1 session is "
+	    "logged in to demo: iqn.y:a from 192.0.2.7:1"));
 	fake.targets[fake_target(1, LUN_HEAD)].sessions = 0;
 	fake.targets[fake_target(1, b)].sessions = 1;
 	CU_ASSERT_EQUAL(ask("delete", DELETE_ALL), ADMIN_BUSY);
@@ -454,6 +442,7 @@ static const struct unit_test tests[] = {
 	{ "snapshot", test_snapshot },
 	{ "expose", test_expose },
 	{ "unexpose", test_unexpose },
+	{ "by force", test_force },
 	{ "delete a snapshot", test_delete_snap },
 	{ "delete a LUN", test_delete_lun },
 	{ "list, show, sessions, status, help", test_tell },
@@ -462,20 +451,7 @@ static const struct unit_test tests[] = {
 int
 main(void)
 {
-	char dir[] = "/tmp/tt-verbs-XXXXXX", path[64];
-	int rc;
 
-	msg_set_level(MSG_ERR);
-	admin_proto_init();
-	if (mkdtemp(dir) == NULL || secret_key_create(dir) != 0 ||
-	    secret_key_load(dir, &daemon_.key) != 0)
-		return (2);
-	rc = unit_run("target/admin_verbs", tests, sizeof(tests) /
-	    sizeof(tests[0]));
-	admin_msg_reply_free(&reply);
-	secret_key_free(daemon_.key);
-	(void)snprintf(path, sizeof(path), "%s/key", dir);
-	(void)unlink(path);
-	(void)rmdir(dir);
-	return (rc);
+	return (ask_main("target/admin_verbs", tests, sizeof(tests) /
+	    sizeof(tests[0])));
 }

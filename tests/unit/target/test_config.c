@@ -97,12 +97,12 @@ test_full(void)
 	CU_ASSERT_EQUAL(c->segment_bytes, 2u << 20);
 	CU_ASSERT_EQUAL_FATAL(c->n_portals, 2);
 	CU_ASSERT_STRING_EQUAL(c->portals[0].name, "one");
-	CU_ASSERT_EQUAL_FATAL(c->portals[0].n_listen, 2);
-	CU_ASSERT_STRING_EQUAL(c->portals[0].listen[0], "127.0.0.1:3260");
-	CU_ASSERT_STRING_EQUAL(c->portals[0].listen[1], "[::1]:0");
+	CU_ASSERT_EQUAL_FATAL(c->portals[0].listen.n, 2);
+	CU_ASSERT_STRING_EQUAL(c->portals[0].listen.v[0], "127.0.0.1:3260");
+	CU_ASSERT_STRING_EQUAL(c->portals[0].listen.v[1], "[::1]:0");
 	CU_ASSERT_EQUAL(c->portals[0].tag, 65535);
 	CU_ASSERT_STRING_EQUAL(c->portals[1].name, "two");
-	CU_ASSERT_EQUAL(c->portals[1].n_listen, 1);
+	CU_ASSERT_EQUAL(c->portals[1].listen.n, 1);
 	CU_ASSERT_EQUAL(c->portals[1].tag, 1);
 	config_free(c);
 }
@@ -119,7 +119,60 @@ test_defaults(void)
 	CU_ASSERT_EQUAL(c->memory_bytes, 512u << 20);
 	CU_ASSERT_EQUAL(c->segment_bytes, 64u << 20);
 	CU_ASSERT_EQUAL(c->portals[0].tag, 1);
+	CU_ASSERT_EQUAL(c->portals[0].advertise.n, 0);
+	CU_ASSERT_EQUAL_FATAL(c->chap_algorithms.n, 4);
+	CU_ASSERT_STRING_EQUAL(c->chap_algorithms.v[0], "SHA3-256");
+	CU_ASSERT_STRING_EQUAL(c->chap_algorithms.v[3], "MD5");
+	CU_ASSERT_EQUAL(c->nop_interval_s, 30);
+	CU_ASSERT_EQUAL(c->nop_timeout_s, 30);
+	CU_ASSERT_PTR_NULL(c->discovery_user);
+	CU_ASSERT_PTR_NULL(c->discovery_secret_file);
 	config_free(c);
+}
+
+static void
+test_access(void)
+{
+	struct config *c;
+
+	CU_ASSERT_EQUAL_FATAL(load(GOOD
+	    "chap-algorithms = {\"SHA256\",\n \"SHA1\"}\n"
+	    "nop-interval = 0\nnop-timeout = 7\n"
+	    "discovery-user = \"d\"\ndiscovery-secret-file = \"/s\"\n"
+	    "portal \"a\" { listen = {\"127.0.0.1:1\", \"127.0.0.1:2\"}\n"
+	    "advertise = {\"192.0.2.1:3260\"} }\n"
+	    "portal \"b\" { listen = {\"127.0.0.1:3\"} advertise = "
+	    "{\"192.0.2.1:3261\", \"[2001:db8::1]:3261\"} }\n", &c), 0);
+	CU_ASSERT_EQUAL_FATAL(c->chap_algorithms.n, 2);
+	CU_ASSERT_STRING_EQUAL(c->chap_algorithms.v[1], "SHA1");
+	CU_ASSERT_EQUAL(c->nop_interval_s, 0);
+	CU_ASSERT_EQUAL(c->nop_timeout_s, 7);
+	CU_ASSERT_STRING_EQUAL(c->discovery_user, "d");
+	CU_ASSERT_STRING_EQUAL(c->discovery_secret_file, "/s");
+	CU_ASSERT_EQUAL(c->portals[0].listen.n, 2);
+	CU_ASSERT_EQUAL(c->portals[0].advertise.n, 1);
+	CU_ASSERT_EQUAL(c->portals[1].listen.n, 1);
+	CU_ASSERT_EQUAL_FATAL(c->portals[1].advertise.n, 2);
+	CU_ASSERT_STRING_EQUAL(c->portals[1].advertise.v[1],
+	    "[2001:db8::1]:3261");
+	config_free(c);
+	expect(GOOD "chap-algorithms = {\"MD4\"}\n" PORTAL, 3,
+	    "chap-algorithms: 'MD4'", "SHA3-256, SHA256");
+	expect(GOOD "chap-algorithms = {\"MD5\"}\nchap-algorithms = "
+	    "{\"SHA1\"}\n" PORTAL, 4, "chap-algorithms: given twice",
+	    "keep one");
+	expect(GOOD "discovery-user = \"d\"\n" PORTAL, 0, "discovery-user",
+	    "give both");
+	expect(GOOD "discovery-user = \"a b\"\n" PORTAL, 3,
+	    "discovery-user: 'a b'", "printable");
+	expect(GOOD "nop-timeout = 0\n" PORTAL, 3, "nop-timeout: '0'",
+	    "1 to 3600");
+	expect(GOOD "portal \"a\" {\n listen = {\"127.0.0.1:1\"}\n"
+	    " advertise = {\"0.0.0.0:3260\"}\n}\n", 5, "advertise",
+	    "ADDRESS:PORT");
+	expect(GOOD "portal \"a\" {\n listen = {\"127.0.0.1:1\"}\n"
+	    " advertise = {\"192.0.2.1:0\"}\n}\n", 5, "advertise",
+	    "ADDRESS:PORT");
 }
 
 /* What -n prints is a configuration that means the same. */
@@ -145,7 +198,7 @@ test_print(void)
 	CU_ASSERT_EQUAL(again->memory_bytes, 100u << 20);
 	CU_ASSERT_EQUAL(again->segment_bytes, c->segment_bytes);
 	CU_ASSERT_EQUAL_FATAL(again->n_portals, 2);
-	CU_ASSERT_STRING_EQUAL(again->portals[1].listen[1], "[::1]:2");
+	CU_ASSERT_STRING_EQUAL(again->portals[1].listen.v[1], "[::1]:2");
 	CU_ASSERT_EQUAL(again->portals[1].tag, 9);
 	config_free(again);
 	config_free(c);
@@ -234,9 +287,11 @@ test_syntax(void)
 	expect("iqn-prefix = \"iqn.2026-01.a\"\n" PORTAL, 0,
 	    "store is missing", "store = \"/");
 	expect(GOOD "stroe = \"/s\"\n" PORTAL, 3, "stroe",
-	    "store, socket, iqn-prefix, workers, memory, segment-size, portal");
+	    "store, socket, iqn-prefix, workers, memory, segment-size, "
+	    "chap-algorithms, nop-interval, nop-timeout, discovery-user, "
+	    "discovery-secret-file, portal");
 	expect(GOOD "portal \"a\" {\n port = 3260\n}\n", 4, "port",
-	    "keys here are: listen, tag");
+	    "keys here are: listen, advertise, tag");
 	expect(GOOD "workers 3\n" PORTAL, 3, "workers", "key = value");
 	expect(GOOD "workers = 1\nworkers = 2\n" PORTAL, 4, "workers",
 	    "first in line 3; keep one");
@@ -314,6 +369,14 @@ expect_in(const char *where, const char *key, const char *part,
 	}
 }
 
+/* Has it a default that is one word? */
+static bool
+is_plain(const struct config_key *k)
+{
+
+	return (k->dflt != NULL && k->type != CONFIG_ALGORITHMS);
+}
+
 static void
 test_manual(void)
 {
@@ -338,7 +401,8 @@ test_manual(void)
 		was = *end;
 		*end = '\0';
 		expect_in("tt.conf(5)", k[i].name, part, k[i].required ?
-		    "ust be given" : k[i].dflt);
+		    "ust be given" : is_plain(&k[i]) ? k[i].dflt :
+		    "Default: ");
 		if (k[i].type == CONFIG_NUMBER) {
 			(void)snprintf(want, sizeof(want), "%ju to %ju",
 			    (uintmax_t)k[i].min, (uintmax_t)k[i].max);
@@ -369,12 +433,12 @@ test_sample(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(text);
 	k = config_keys(&n);
 	for (size_t i = 0; i < n; i++) {
-		const bool dflt = !k[i].required &&
+		const bool dflt = is_plain(&k[i]) && !k[i].required &&
 		    strcmp(k[i].dflt, CONFIG_CPUS) != 0;
 		const bool quoted = k[i].type == CONFIG_SOCKET;
 
-		(void)snprintf(want, sizeof(want), "%s%s = %s%s", dflt ? "# " :
-		    "", k[i].name, quoted ? "\"" : "", dflt ? k[i].dflt : "");
+		(void)snprintf(want, sizeof(want), "%s%s = %s%s", !k[i].required ?
+		    "# " : "", k[i].name, quoted ? "\"" : "", dflt ? k[i].dflt : "");
 		expect_in("tt.conf.sample", k[i].name, text, want);
 	}
 	CU_ASSERT_EQUAL(load(text, &c), 0);
@@ -385,6 +449,7 @@ test_sample(void)
 static const struct unit_test tests[] = {
 	{ "every key", test_full },
 	{ "defaults", test_defaults },
+	{ "access", test_access },
 	{ "what -n prints can be read", test_print },
 	{ "values that are wrong", test_values },
 	{ "portals that are wrong", test_portals },

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "target/registry_int.h"
 #include "tests/unit/target/real_store.h"
 
 static const struct iscsi_peer here = {
@@ -104,6 +105,41 @@ test_add_remove(void)
 	rs_remove();
 }
 
+/* By force: nobody enters, and its name is remembered. */
+static void
+test_evict(void)
+{
+	struct iscsi_target **all;
+	struct lun_info a;
+	size_t n;
+
+	rs_make();
+	rs_open();
+	rs_create("one", true, NULL, 0, &a);
+	CU_ASSERT_EQUAL(registry_add_lun(rs_reg, &a), 0);
+	CU_ASSERT_EQUAL(registry_evict(rs_reg, 999, LUN_HEAD, 10), -ENOENT);
+	CU_ASSERT_EQUAL(registry_evict(rs_reg, a.number, LUN_HEAD, 10), 0);
+	CU_ASSERT_EQUAL(has(PREFIX ":one"), -EIDRM);
+	CU_ASSERT_EQUAL_FATAL(registry_all(rs_reg, &all, &n), 0);
+	CU_ASSERT_EQUAL(n, 0);		/* not told of any more */
+	free(all);
+	registry_readmit(rs_reg, a.number, LUN_HEAD);
+	CU_ASSERT_EQUAL(has(PREFIX ":one"), 0);
+
+	CU_ASSERT_EQUAL(registry_evict(rs_reg, a.number, LUN_HEAD, 10), 0);
+	CU_ASSERT_EQUAL(registry_remove(rs_reg, a.number, LUN_HEAD), 0);
+	CU_ASSERT_EQUAL(has(PREFIX ":one"), -EIDRM);
+	CU_ASSERT_EQUAL(has(PREFIX ":two"), -ENOENT);
+	CU_ASSERT_EQUAL(has(""), -ENOENT);
+	/* A target of that name makes it forget. */
+	CU_ASSERT_EQUAL(registry_add_lun(rs_reg, &a), 0);
+	CU_ASSERT_EQUAL(has(PREFIX ":one"), 0);
+	CU_ASSERT_EQUAL(registry_remove(rs_reg, a.number, LUN_HEAD), 0);
+	CU_ASSERT_EQUAL(has(PREFIX ":one"), -ENOENT);
+	rs_close();
+	rs_remove();
+}
+
 /* More targets than hash chains, out again in another order. */
 static void
 test_many(void)
@@ -158,8 +194,8 @@ static void
 test_nobody(void)
 {
 	const struct registry_portal p[2] = {
-		{ "127.0.0.1:3260", "127.0.0.1", 3260, 1 },
-		{ "[::1]:4000", "::1", 4000, 7 }
+		{ "127.0.0.1:3260", "127.0.0.1", 3260, 1, true, true },
+		{ "[::1]:4000", "::1", 4000, 7, true, true }
 	};
 	const struct registry_portal *got;
 	struct registry_session *s;
@@ -194,6 +230,7 @@ test_nobody(void)
 static const struct unit_test tests[] = {
 	{ "what the store has is served", test_load },
 	{ "added and removed", test_add_remove },
+	{ "evict", test_evict },
 	{ "many", test_many },
 	{ "names", test_names },
 	{ "portals, nobody logged in", test_nobody },
