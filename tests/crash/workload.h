@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * workload.h - what the two threads of the workload share.
+ */
+#ifndef TESTS_CRASH_WORKLOAD_H
+#define TESTS_CRASH_WORKLOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lun/lun.h"
+#include "tests/crash/mark.h"
+#include "tests/lib/eng.h"
+
+#define LUNS		5
+#define SNAPS		6
+
+#define UNITS_MAX	4096u		/* two windows of 1 MiB */
+#define BLOCKS_MAX	512u
+#define DEPTH		8
+#define IO_MAX		(256u << 10)
+
+/* Between asking and the answer a thing is COMING or GOING. */
+enum state { NO, COMING, YES, GOING };
+
+/*
+ * All of this is in memory that outlives the process that does the work.  What
+ * the administrator's thread writes (state) the other one reads only when the
+ * administrator is idle.
+ */
+struct snap {
+	enum state state, exposed;
+	char name[64];
+};
+
+struct lun {
+	bool used;		/* for I/O */
+	enum state state;
+	uint32_t key;
+	char name[64];
+	struct lun_info info;
+	unsigned in_flight;
+	uint64_t n_unit, first_units;
+	uint64_t off[2], len[2];
+	uint32_t cur[UNITS_MAX];	/* the operation that each unit holds */
+	uint8_t blk_busy[BLOCKS_MAX];	/* per block of the windows */
+	struct snap snap[SNAPS];
+	struct lun_dev *dev;		/* of the process */
+};
+
+struct slot {
+	struct eng_io io;
+	struct lun_extent ext;
+	struct lun *l;
+	bool used, flush;
+	uint32_t op;
+	bool zero;
+	uint64_t off, len;	/* what it holds busy */
+	uint8_t buf[2 * IO_MAX];
+};
+
+struct work {
+	struct lun lun[LUNS];
+	struct slot slot[DEPTH];
+	uint32_t next_op, next_snap;
+	uint32_t next_key;	/* keys of LUNs, never used twice */
+	uint64_t seed;
+};
+
+extern struct work *work;
+extern struct lunset *work_ls;
+
+void work_mark(struct mark k);
+void work_mark_snap(enum mark_kind kind, const struct lun *l, const char *name,
+    uint64_t seq, const uint8_t *uuid);
+void work_must(int rc, const char *what);	/* exits when rc is not 0 */
+
+/* What the administrator can be asked to do; ${s} may be NULL. */
+int work_adm_create(struct lun *l, struct snap *s);
+int work_adm_delete(struct lun *l, struct snap *s);
+int work_adm_snap(struct lun *l, struct snap *s);
+int work_adm_snap_delete(struct lun *l, struct snap *s);
+int work_adm_expose(struct lun *l, struct snap *s);
+int work_adm_unexpose(struct lun *l, struct snap *s);
+int work_adm_checkpoint(struct lun *l, struct snap *s);
+
+void work_adm_init(void);
+void work_adm_fini(void);
+bool work_adm_idle(void);
+/* Begins; the administrator must be idle. */
+void work_adm_start(int (*fn)(struct lun *, struct snap *), struct lun *l,
+    struct snap *s);
+
+/*
+ * The process before this one ended at once: find out what became of what it
+ * was doing, compare everything else with what was acknowledged, and say so in
+ * marks.  Exits when something is lost.
+ */
+void work_again(struct eng *e);
+
+/* Bytes of a LUN: busy or not (0, 1), or ask whether any is busy (-1). */
+bool work_blocks(struct lun *l, uint64_t off, uint64_t len, int set);
+
+#endif /* !TESTS_CRASH_WORKLOAD_H */
