@@ -40,6 +40,7 @@ struct snap {
 	uint64_t gen;			/* [I] frozen by its cut */
 	uint64_t deleted_seq;		/* [l] 0 = alive */
 	unsigned n_devs;		/* [s] */
+	bool closing;			/* [s] being deleted or unexposed */
 	struct view *view;		/* [l] NULL until settled */
 	bool folded;			/* [l] its root is in the catalogue */
 	struct map_root new_root;	/* [K] folded, not yet committed */
@@ -56,6 +57,7 @@ struct lun {
 	struct list users;		/* [s] struct user */
 	struct list initiators;		/* [s] struct initiator, by name */
 	unsigned n_devs;		/* [s] of the head and its snapshots */
+	bool closing;			/* [s] being deleted */
 	struct range_set ranges;
 	_Atomic uint64_t last_pos;	/* [a] log position of its last write */
 	uint64_t base_seq;		/* [K] in the committed root */

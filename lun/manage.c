@@ -198,6 +198,10 @@ may_delete_locked(struct lun *l, bool with_snaps)
 	return (rc);
 }
 
+/*
+ * From the check that nobody has it open until the record is in the log,
+ * nobody may open it: a write acknowledged in between would be lost.
+ */
 static int
 delete_locked(struct lunset *ls, const char *name, bool with_snaps)
 {
@@ -210,12 +214,21 @@ delete_locked(struct lunset *ls, const char *name, bool with_snaps)
 	if ((l = table_by_name(ls, name)) != NULL) {
 		rc = may_delete_locked(l, with_snaps);
 		put_be64(number, l->info.number);
+		l->closing = rc == 0;
+		(void)lun_ref(l);
 	}
 	lk_unlock(&ls->lk);
-	if (rc != 0 || (rc = manage_begin(ls, REC_CATALOG, &c)) != 0)
-		return (rc);
-	item_put(&c.w, ITEM_LUN_DELETE, number, sizeof(number));
-	return (manage_end(&c));
+	if (rc == 0 && (rc = manage_begin(ls, REC_CATALOG, &c)) == 0) {
+		item_put(&c.w, ITEM_LUN_DELETE, number, sizeof(number));
+		rc = manage_end(&c);
+	}
+	if (l != NULL) {
+		lk_lock(&ls->lk);
+		l->closing = false;
+		lk_unlock(&ls->lk);
+		lun_unref(l);
+	}
+	return (rc);
 }
 
 int
@@ -350,6 +363,17 @@ find_snap_locked(struct lunset *ls, const char *lun, const char *name,
 	return (0);
 }
 
+/* As for a LUN: ${s} stays closed until its record is in the log. */
+static void
+snap_reopen(struct lunset *ls, struct snap *s)
+{
+
+	lk_lock(&ls->lk);
+	s->closing = false;
+	lk_unlock(&ls->lk);
+	snap_unref(s);
+}
+
 static int
 snap_delete_locked(struct lunset *ls, const char *lun, const char *name)
 {
@@ -359,17 +383,24 @@ snap_delete_locked(struct lunset *ls, const char *lun, const char *name)
 	int rc;
 
 	lk_lock(&ls->lk);
-	if ((rc = find_snap_locked(ls, lun, name, &s)) == 0) {
+	if ((rc = find_snap_locked(ls, lun, name, &s)) == 0 &&
+	    (s->info.exposed || s->n_devs > 0))
+		rc = -EBUSY;
+	if (rc == 0) {
 		row_snap_key(s->info.lun, s->info.seq, key);
-		if (s->info.exposed || s->n_devs > 0)
-			rc = -EBUSY;
+		s->closing = true;
+		(void)snap_ref(s);
 	}
 	lk_unlock(&ls->lk);
-	if (rc != 0 || (rc = manage_begin(ls, REC_CATALOG, &c)) != 0)
+	if (rc != 0)
 		return (rc);
-	row_del_item(&c.w, CAT_SNAP, key, sizeof(key));
-	row_del_item(&c.w, CAT_ROOT, key, sizeof(key));
-	return (manage_end(&c));
+	if ((rc = manage_begin(ls, REC_CATALOG, &c)) == 0) {
+		row_del_item(&c.w, CAT_SNAP, key, sizeof(key));
+		row_del_item(&c.w, CAT_ROOT, key, sizeof(key));
+		rc = manage_end(&c);
+	}
+	snap_reopen(ls, s);
+	return (rc);
 }
 
 int
@@ -436,18 +467,25 @@ unexpose_locked(struct lunset *ls, const char *lun, const char *snap)
 	int rc;
 
 	lk_lock(&ls->lk);
-	if ((rc = find_snap_locked(ls, lun, snap, &s)) == 0) {
+	if ((rc = find_snap_locked(ls, lun, snap, &s)) == 0 &&
+	    !s->info.exposed)
+		rc = -ENOENT;
+	else if (rc == 0 && s->n_devs > 0)
+		rc = -EBUSY;
+	if (rc == 0) {
 		row_snap_key(s->info.lun, s->info.seq, key);
-		if (!s->info.exposed)
-			rc = -ENOENT;
-		else if (s->n_devs > 0)
-			rc = -EBUSY;
+		s->closing = true;
+		(void)snap_ref(s);
 	}
 	lk_unlock(&ls->lk);
-	if (rc != 0 || (rc = manage_begin(ls, REC_CATALOG, &c)) != 0)
+	if (rc != 0)
 		return (rc);
-	row_del_item(&c.w, CAT_EXPOSE, key, sizeof(key));
-	return (manage_end(&c));
+	if ((rc = manage_begin(ls, REC_CATALOG, &c)) == 0) {
+		row_del_item(&c.w, CAT_EXPOSE, key, sizeof(key));
+		rc = manage_end(&c);
+	}
+	snap_reopen(ls, s);
+	return (rc);
 }
 
 int

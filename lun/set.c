@@ -134,8 +134,12 @@ lun_dev_open(struct lunset *ls, uint64_t number, uint64_t seq,
 		return (-ENOMEM);
 	lk_lock(&ls->lk);
 	l = table_by_number(ls, number);
+	if (l != NULL && l->closing)
+		l = NULL;
 	if (l != NULL && seq != LUN_HEAD)
 		s = table_snap(l, seq);
+	if (s != NULL && s->closing)
+		s = NULL;
 	if (l != NULL && (seq == LUN_HEAD || s != NULL)) {
 		d->lun = lun_ref(l);
 		l->n_devs++;

@@ -28,7 +28,7 @@ struct checkpoint;
 struct store_ops {
 	/*
 	 * At opening, on the opening thread: every row of the catalogue that
-	 * is the layer's own (CAT_LUN and later), table by table; then the
+	 * is the layer's own (and those of CAT_STORE), table by table; then the
 	 * records behind the last checkpoint (the rows that their items mean
 	 * are queued here, not by the layer).  Not 0 ends the opening.
 	 */

@@ -271,7 +271,7 @@ test_threads(void)
 {
 	static struct shared sh;
 	pthread_t t[4];
-	unsigned n = steps(6000);
+	unsigned n = steps(3000);
 
 	lun_make(&sh.l);
 	for (unsigned i = 0; i < 3; i++)
