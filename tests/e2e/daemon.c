@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +18,27 @@
 #include "meta/base/clock.h"
 
 #define WORDS_MAX 24
+
+static int
+remove_one(const char *path, const struct stat *st, int flag, struct FTW *f)
+{
+
+	(void)st;
+	(void)flag;
+	(void)f;
+	(void)remove(path);
+	return (0);
+}
+
+static void
+remove_all(const struct daemon *d)
+{
+
+	if (getenv("TT_KEEP") == NULL)
+		(void)nftw(d->dir, remove_one, 32, FTW_DEPTH | FTW_PHYS);
+	else
+		(void)fprintf(stderr, "kept: %s\n", d->dir);
+}
 
 static _Noreturn void
 die(const struct daemon *d, const char *what)
@@ -33,6 +55,8 @@ die(const struct daemon *d, const char *what)
 		    d->log);
 		(void)!system(cmd);
 	}
+	if (d->dir[0] != '\0')
+		remove_all(d);
 	exit(1);
 }
 
@@ -69,6 +93,8 @@ spawn(struct daemon *d, const char *opt)
 		return (pid);
 	int fd = open(d->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 
+	/* A test that is killed leaves no daemon behind. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (fd < 0 || dup2(fd, STDERR_FILENO) < 0 ||
 	    dup2(fd, STDOUT_FILENO) < 0)
 		_exit(126);
@@ -202,17 +228,6 @@ daemon_kill(struct daemon *d)
 	d->pid = 0;
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int flag, struct FTW *f)
-{
-
-	(void)st;
-	(void)flag;
-	(void)f;
-	(void)remove(path);
-	return (0);
-}
-
 void
 daemon_fini(struct daemon *d, bool failed)
 {
@@ -224,10 +239,7 @@ daemon_fini(struct daemon *d, bool failed)
 		    d->log);
 		(void)!system(cmd);
 	}
-	if (getenv("TT_KEEP") == NULL)
-		(void)nftw(d->dir, remove_one, 32, FTW_DEPTH | FTW_PHYS);
-	else
-		(void)fprintf(stderr, "kept: %s\n", d->dir);
+	remove_all(d);
 }
 
 /* ---- tt-admin ---------------------------------------------------------- */

@@ -18,12 +18,10 @@ make_lun() {	# NAME SECTOR BLOCK
 	    paste "/tmp/$1" && head=$(disk "$base:$1")
 }
 
-# The secrets are those of the LUN.
 expose() {	# NAME
-	CHAP_SECRET=$(secret_in "/tmp/$1" password)
-	MUTUAL_SECRET=$(secret_in "/tmp/$1" password_in)
 	host admin expose "$1@before" >"/tmp/$1.old" &&
-	    paste "/tmp/$1.old" && old=$(disk "$base:$1:before")
+	    paste_exposed "/tmp/$1" "/tmp/$1.old" &&
+	    old=$(disk "$base:$1:before")
 }
 
 # A server knows a disk by these.
@@ -114,14 +112,14 @@ one() {	# NAME TYPE SECTOR BLOCK
 	must "$name: change" change /mnt/head
 	sync
 	digests /mnt/head >/tmp/after
-	check "$name: it did change" eval '! cmp -s /tmp/before /tmp/after'
+	check_fails "$name: it did change" cmp -s /tmp/before /tmp/after
 
 	must "$name: expose" expose "$name"
 	lsblk -o NAME,SIZE,LOG-SEC,PHY-SEC,RO,DISC-GRAN,MODEL
 	identity "$name"
 	must "$name: the exposure mounts" mount_old "$type"
-	check "$name: nobody writes to it" eval \
-	    '! dd if=/dev/zero of=$old bs=4K count=1 oflag=direct 2>/dev/null'
+	check_fails "$name: nobody writes to it" \
+	    dd if=/dev/zero of="$old" bs=4K count=1 oflag=direct status=none
 	check "$name: fstrim of the head" fstrim -v /mnt/head
 	check "$name: every file as it was" same /mnt/old /tmp/before
 	check "$name: umount" umount /mnt/head
@@ -164,7 +162,8 @@ identity() {	# NAME
 	check "$1: two NAAs" test "$(naa "$head")" != "$(naa "$old")"
 	check "$1: the serial number" test "$(serial "$head")" = \
 	    "$(host get .serial show "$1")"
-	check "$1: sg_inq" eval 'sg_inq "$old" | grep -q "time-travel LUN"'
+	sg_inq "$old" >/tmp/inquiry
+	check "$1: sg_inq" grep -q "time-travel LUN" /tmp/inquiry
 	check "$1: the head is writable" test "$(sysfs "$head" ro)" = 0
 	check "$1: the exposure is not" test "$(sysfs "$old" ro)" = 1
 
@@ -203,8 +202,8 @@ one two ext4 4096 16K
 one three xfs 512 64K
 one four xfs 4096 4K
 # Writing to an exposure is one, and was tried.
-check "the kernel saw no other error" eval '! dmesg |
-    grep -E "I/O error|EXT4-fs error|XFS.*[Cc]orrupt" | grep -v "dev sdb"'
+dmesg | grep -v 'dev sdb' >/tmp/kernel
+check_fails "the kernel saw no other error" \
+    grep -E "I/O error|EXT4-fs error|XFS.*[Cc]orrupt" /tmp/kernel
 check "nobody is left" test "$(host get '.sessions|length' sessions)" = 0
-[ "$failures" = 0 ] || trouble
-finish
+the_end

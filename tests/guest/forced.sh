@@ -9,10 +9,9 @@ old_iqn=$base:disk:before
 mkdir -p /mnt/head /mnt/old
 
 expose() {
-	CHAP_SECRET=$(secret_in /tmp/disk password)
-	MUTUAL_SECRET=$(secret_in /tmp/disk password_in)
-	host admin expose disk@before >/tmp/old && paste /tmp/old &&
-	    old=$(disk "$old_iqn") && mount -o ro,noload "$old" /mnt/old &&
+	host admin expose disk@before >/tmp/old &&
+	    paste_exposed /tmp/disk /tmp/old && old=$(disk "$old_iqn") &&
+	    mount -o ro,noload "$old" /mnt/old &&
 	    cmp /usr/bin/fio /mnt/old/fio
 }
 wwid() { cat "/sys/block/${1##*/}/device/wwid"; }
@@ -20,8 +19,11 @@ wwid() { cat "/sys/block/${1##*/}/device/wwid"; }
 host admin create disk 256M >/tmp/disk
 must "login" paste /tmp/disk
 head=$(disk "$head_iqn")
-must "files" eval 'mkfs.ext4 -q "$head" && mount "$head" /mnt/head &&
-    cp /usr/bin/fio /mnt/head && sync'
+files() {
+	mkfs.ext4 -q "$head" && mount "$head" /mnt/head &&
+	    cp /usr/bin/fio /mnt/head && sync
+}
+must "files" files
 must "snapshot" host admin snapshot disk before
 must "expose" expose
 first=$(wwid "$old")
@@ -36,34 +38,33 @@ fio --name=beside --filename=/mnt/head/data --size=16m --bs=64k --rw=write \
 fio=$!
 sleep 1
 
-host admin unexpose disk@before >/tmp/refused 2>&1
-check "refused without --force" test $? -gt 0
-check "the answer names the server" grep -q "$base:guest" /tmp/refused
+unexpose() { host admin unexpose disk@before "$@" >/tmp/said; }
+check_fails "refused without --force" unexpose
+check "the answer names the server" grep -q "$base:guest" /tmp/said
 check "the session goes on" test "$(cat "$(session "$old_iqn")/state")" = \
     LOGGED_IN
 begin=$(date +%s)
-host admin unexpose disk@before --force >/tmp/forced
-must "unexpose --force" test $? = 0
+must "unexpose --force" unexpose --force
 say "it took $(($(date +%s) - begin)) s"
 check "the target has one session" test \
     "$(host get .sessions[].iqn sessions)" = "$head_iqn"
-check "later logins are told" eval 'sleep 4; [ "$(host log "target.removed")" -gt 0 ]'
 for ((i = 0; i < 100; i++)); do
 	[ ! -e /tmp/reader ] || break
 	sleep 0.2
 done
 check "the reader got an error" test -e /tmp/reader
+check "later logins are told" test "$(host log target.removed)" -gt 0
 
 # ---- the printed lines ------------------------------------------------------
-check "the lines to clean up" test "$(grep -c '^iscsiadm ' /tmp/forced)" = 2
-check "they work" paste /tmp/forced
-check "no session" eval '! session "$old_iqn"'
-check "no record" eval '! iscsiadm -m node -T "$old_iqn" >/dev/null 2>&1'
+check "the lines to clean up" test "$(grep -c '^iscsiadm ' /tmp/said)" = 2
+check "they work" paste /tmp/said
+check_fails "no session" session "$old_iqn"
+check_fails "no record" iscsiadm -m node -T "$old_iqn"
 check "umount" umount /mnt/old
 check "no disk" test ! -e "$old"
-n=$(host log "target.removed")
+n=$(host log target.removed)
 sleep 4
-check "nobody tries any more" test "$(host log "target.removed")" = "$n"
+check "nobody tries any more" test "$(host log target.removed)" = "$n"
 
 # ---- beside it, and again ---------------------------------------------------
 wait "$fio"
@@ -74,7 +75,7 @@ must "exposed again" expose
 check "as another disk" test "$(wwid "$old")" != "$first"
 check "umount" umount /mnt/old
 check "umount" umount /mnt/head
-check "logout" iscsiadm -m node --logoutall=all
+check "logout" logout "$old_iqn"
+check "logout" logout "$head_iqn"
 check "nobody is left" test "$(host get '.sessions|length' sessions)" = 0
-[ "$failures" = 0 ] || trouble
-finish
+the_end

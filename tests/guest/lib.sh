@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
+# shellcheck disable=SC2034,SC2154 # sh.sh and the scripts share names
 # What the scripts in the guest share; check and finish are those of the other
 # shell tests.
 TT_BIN=/tt TT_SRC=/tt
@@ -36,9 +37,13 @@ must() {
 
 trouble() { dmesg | tail -n 25; }
 
+the_end() {
+	[ "$failures" = 0 ] || trouble
+	finish
+}
+
 # ---- what a server's administrator does -------------------------------------
-# Runs the lines that tt-admin printed into FILE.  An exposure's have variables
-# for the secrets of its LUN: those were in the lines of create.
+# Runs the lines that tt-admin printed into FILE.
 paste() {	# FILE
 	local line
 
@@ -51,6 +56,17 @@ paste() {	# FILE
 
 secret_in() {	# FILE NAME: what the lines set
 	sed -n "s/.*\.auth\.$2 -v //p" "$1"
+}
+
+# The lines of "expose" have variables for the secrets of the LUN, which were in
+# those of "create".
+paste_exposed() {	# CREATED EXPOSED
+	# shellcheck disable=SC2034 # the lines use them
+	local CHAP_SECRET MUTUAL_SECRET
+
+	CHAP_SECRET=$(secret_in "$1" password)
+	MUTUAL_SECRET=$(secret_in "$1" password_in)
+	paste "$2"
 }
 
 set_node() {	# IQN NAME VALUE

@@ -3,6 +3,8 @@
 # command fails, and what was written is there.
 . /tt/lib.sh
 iqn=iqn.2026-01.org.example:disk
+# From the restart until writes go on.  Added is what one login takes here: this
+# machine may be slow or busy, the initiator's pauses are what they are.
 limit_ms=3000
 # It verifies in the same run: only then fio knows an older block, which is what
 # a lost write leaves, from the one that it wrote.
@@ -12,12 +14,22 @@ job=(--name=job --direct=1 --ioengine=libaio --iodepth=16 --bs=16k
 # Without another process for each look.
 ms() { now=${EPOCHREALTIME/[.,]/} && now=${now%???}; }
 look() {
-	state= port=
+	state='' port=''
 	read -r state <"$session/state"
 	read -r port 2>/dev/null <"$connection/local_port"
 }
 counters() { read -ra stat <"/sys/block/${dev##*/}/stat"; }
-in_flight() { read -ra flight <"/sys/block/${dev##*/}/inflight"; }
+
+# Now, or a moment later: with 16 at a time there nearly always are some.
+in_flight() {
+	local flight i
+
+	for ((i = 0; i < 1000; i++)); do
+		read -ra flight <"/sys/block/${dev##*/}/inflight"
+		[ "${flight[1]}" = 0 ] || return 0
+	done
+	return 1
+}
 
 running() { kill -0 "$fio" 2>/dev/null; }
 
@@ -60,8 +72,7 @@ death() {	# WHAT HOW [PAUSE THEN]
 	must "$1: fio is writing" writes_end 50 20
 	look
 	old=$port
-	in_flight
-	check "$1: writes are under way" test "${flight[1]}" -gt 0
+	check "$1: writes are under way" in_flight
 	must "$1: $2" host "$2"
 	if [ $# -gt 2 ]; then
 		counters
@@ -105,6 +116,13 @@ no_errors() { ! dmesg | grep -E 'I/O error|rejecting I/O|timed out'; }
 
 host admin create disk 256M >/tmp/disk
 must "login" paste /tmp/disk
+must "logout" logout "$iqn"
+ms
+begin=$now
+must "login" login "$iqn"
+ms
+limit_ms=$((limit_ms + now - begin))
+say "a login takes $((now - begin)) ms"
 dev=$(disk "$iqn")
 must "disk" test -b "$dev"
 session=$(session "$iqn")
@@ -135,5 +153,4 @@ wait "$fio"
 check "one lost write is found" test $? -gt 0
 grep -m 1 verify /tmp/fio.out
 check "logout" logout "$iqn"
-[ "$failures" = 0 ] || trouble
-finish
+the_end
