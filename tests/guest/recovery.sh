@@ -127,6 +127,8 @@ dev=$(disk "$iqn")
 must "disk" test -b "$dev"
 session=$(session "$iqn")
 connection=$(connection "$iqn")
+# The first session ended while the kernel was still looking at the disk.
+dmesg -C
 
 say "SIGKILL"
 begin_fio 11 --rw=randwrite --size=48m
