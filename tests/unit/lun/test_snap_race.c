@@ -72,6 +72,9 @@ test_expose_while_snapshots_go(void)
 	    0);
 	CU_ASSERT_EQUAL_FATAL(pthread_create(&t[1], NULL, exposures, NULL),
 	    0);
+	/* On a busy machine it may take a while before they all run. */
+	for (unsigned k = 0; k < 10000 && exposed == 0; k++)
+		(void)usleep(1000);
 	for (unsigned i = 0; i < SNAPS; i++) {
 		(void)snprintf(name, sizeof(name), "s%u", i);
 		CU_ASSERT_EQUAL(lunset_snap_delete(e.ls, "a", name), 0);
