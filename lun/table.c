@@ -346,6 +346,8 @@ put_row(struct lunset *ls, enum cat_table tab, const uint8_t *key, size_t klen,
 	case CAT_ACCESS:
 		return (put_access_row(ls, key, klen, val, vlen));
 	case CAT_SEGMENT:
+	case CAT_MOVED:
+	case CAT_DEDUP:
 	case CAT_TABLES:
 		break;
 	}

@@ -44,7 +44,9 @@ static const char *const table_names[CAT_TABLES] = {
 	[CAT_SNAP] = "snap",
 	[CAT_ROOT] = "root",
 	[CAT_EXPOSE] = "expose",
-	[CAT_ACCESS] = "access"
+	[CAT_ACCESS] = "access",
+	[CAT_MOVED] = "moved",
+	[CAT_DEDUP] = "dedup"
 };
 
 struct catalog {
@@ -459,6 +461,53 @@ catalog_get(struct catalog *c, enum cat_table tab, const void *key,
 			memcpy(val, v.mv_data, v.mv_size);
 		*vlen = v.mv_size;
 	}
+	mdb_txn_abort(txn);
+	return (rc);
+}
+
+/* The cursor stands at the first row not below ${key}, or at the end. */
+static int
+step_back(MDB_cursor *cur, int rc, const void *key, size_t klen, MDB_val *k,
+    MDB_val *v)
+{
+
+	if (rc == 0 && k->mv_size == klen && memcmp(k->mv_data, key, klen) == 0)
+		return (0);
+	if (rc == MDB_NOTFOUND)
+		return (mdb_cursor_get(cur, k, v, MDB_LAST));
+	return (rc == 0 ? mdb_cursor_get(cur, k, v, MDB_PREV) : rc);
+}
+
+int
+catalog_floor(struct catalog *c, enum cat_table tab, void *key, size_t *klen,
+    void *val, size_t *vlen)
+{
+	MDB_val k = val_of(key, *klen), v;
+	MDB_cursor *cur;
+	MDB_txn *txn;
+	int rc;
+
+	TT_MAGIC(c, CATALOG_MAGIC);
+	if (*klen == 0 || *klen > CAT_KEY_MAX)
+		return (-EINVAL);
+	if ((rc = mdb_txn_begin(c->env, NULL, MDB_RDONLY, &txn)) != 0)
+		return (to_errno(rc, "begin"));
+	if ((rc = mdb_cursor_open(txn, table(c, tab), &cur)) != 0) {
+		mdb_txn_abort(txn);
+		return (to_errno(rc, "cursor"));
+	}
+	rc = mdb_cursor_get(cur, &k, &v, MDB_SET_RANGE);
+	rc = to_errno(step_back(cur, rc, key, *klen, &k, &v), "floor");
+	if (rc == 0 && (v.mv_size > *vlen || k.mv_size > CAT_KEY_MAX))
+		rc = -ENOSPC;
+	if (rc == 0) {
+		memcpy(key, k.mv_data, k.mv_size);
+		*klen = k.mv_size;
+		if (v.mv_size > 0)
+			memcpy(val, v.mv_data, v.mv_size);
+		*vlen = v.mv_size;
+	}
+	mdb_cursor_close(cur);
 	mdb_txn_abort(txn);
 	return (rc);
 }

@@ -16,6 +16,7 @@
 #ifndef META_CATALOG_H
 #define META_CATALOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,8 +28,19 @@ enum cat_table {
 	CAT_ROOT,	/* LUN, seq (all ones: head) -> root of the map    */
 	CAT_EXPOSE,	/* LUN, seq -> attributes                          */
 	CAT_ACCESS,	/* LUN, kind, name -> attributes                   */
+	CAT_MOVED,	/* birth segment, offset -> place now              */
+	CAT_DEDUP,	/* first half of an id -> a block that has it      */
 	CAT_TABLES
 };
+
+/* Tables that say only what segments say themselves: not in dumps, not in
+ * records, nothing that the layer above is told of. */
+static inline bool
+cat_is_derived(enum cat_table tab)
+{
+
+	return (tab == CAT_SEGMENT || tab == CAT_MOVED || tab == CAT_DEDUP);
+}
 
 #define CAT_KEY_MAX	300
 #define CAT_VALUE_MAX	2000
@@ -64,6 +76,14 @@ void catalog_abort(struct cat_txn *t);
 /* Copies a value out; ${*vlen} in: room, out: length.  -ENOENT, -ENOSPC. */
 int catalog_get(struct catalog *c, enum cat_table tab, const void *key,
     size_t klen, void *val, size_t *vlen);
+
+/*
+ * The row with the greatest key that is not above ${key}; ${*klen}, ${*vlen}
+ * in: length of the key and room (of both: ${key} has room for CAT_KEY_MAX),
+ * out: lengths.  -ENOENT there is none, -ENOSPC.
+ */
+int catalog_floor(struct catalog *c, enum cat_table tab, void *key,
+    size_t *klen, void *val, size_t *vlen);
 
 /*
  * Rows of a table in the order of their keys; stops at the first result that

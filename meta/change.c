@@ -121,7 +121,8 @@ put_row(struct cat_txn *t, struct rd *r)
 
 	vlen = rd_left(r);
 	val = rd_bytes(r, vlen);
-	if (r->bad || tab >= CAT_TABLES)
+	if (r->bad || tab == 0 || tab >= CAT_TABLES ||
+	    cat_is_derived((enum cat_table)tab))
 		return (-EILSEQ);
 	return (catalog_put(t, (enum cat_table)tab, key, klen, val, vlen));
 }
@@ -134,7 +135,8 @@ del_row(struct cat_txn *t, struct rd *r)
 	const uint8_t *key = rd_bytes(r, klen);
 	int rc;
 
-	if (r->bad || tab >= CAT_TABLES)
+	if (r->bad || tab == 0 || tab >= CAT_TABLES ||
+	    cat_is_derived((enum cat_table)tab))
 		return (-EILSEQ);
 	rc = catalog_del(t, (enum cat_table)tab, key, klen);
 	return (rc == -ENOENT ? 0 : rc);

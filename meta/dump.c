@@ -102,9 +102,9 @@ dump_catalog(struct store *st, const struct log_pos *pos, uint64_t *out_bytes)
 	d.w = wr_init(d.buf, DUMP_RECORD_BYTES);
 	put_position(&d.w, pos);
 	for (unsigned t = CAT_STORE; t < CAT_TABLES && rc == 0; t++) {
-		if (t == CAT_SEGMENT)
-			continue;	/* the segments themselves know */
 		d.tab = (enum cat_table)t;
+		if (cat_is_derived(d.tab))
+			continue;
 		rc = catalog_each(st->cat, d.tab, dump_row, &d);
 	}
 	if (rc == 0)

@@ -238,7 +238,7 @@ read_rows(struct store *st)
 	for (unsigned t = CAT_STORE; t < CAT_TABLES && rc == 0; t++) {
 		struct rows_arg a = { st, (enum cat_table)t };
 
-		if (t != CAT_SEGMENT)
+		if (!cat_is_derived(a.tab))
 			rc = catalog_each(st->cat, a.tab, one_row, &a);
 	}
 	return (rc);

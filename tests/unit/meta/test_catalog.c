@@ -548,7 +548,54 @@ test_readers_and_the_writer(void)
 	teardown(&f);
 }
 
+/* The row at or below a key, at both ends and between. */
+static void
+test_floor(void)
+{
+	static const struct { const char *ask, *found; } asks[] = {
+		{ "b", "b" }, { "c", "b" }, { "bb", "b" }, { "d", "d" },
+		{ "zz", "f" }, { "a", NULL }, { "f", "f" },
+	};
+	uint8_t key[CAT_KEY_MAX], val[8];
+	struct fixture f;
+	size_t kn, vn;
+
+	setup(&f);
+	memcpy(key, "x", 1);
+	kn = 1;
+	vn = sizeof(val);
+	CU_ASSERT_EQUAL(catalog_floor(f.c, CAT_MOVED, key, &kn, val, &vn),
+	    -ENOENT);
+	CU_ASSERT_EQUAL(put1(f.c, CAT_MOVED, "b", "1"), 0);
+	CU_ASSERT_EQUAL(put1(f.c, CAT_MOVED, "d", "2"), 0);
+	CU_ASSERT_EQUAL(put1(f.c, CAT_MOVED, "f", "333"), 0);
+	for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
+		kn = strlen(asks[i].ask);
+		vn = sizeof(val);
+		memcpy(key, asks[i].ask, kn);
+		if (asks[i].found == NULL) {
+			CU_ASSERT_EQUAL(catalog_floor(f.c, CAT_MOVED, key, &kn,
+			    val, &vn), -ENOENT);
+			continue;
+		}
+		CU_ASSERT_EQUAL(catalog_floor(f.c, CAT_MOVED, key, &kn, val,
+		    &vn), 0);
+		CU_ASSERT_EQUAL(kn, 1);
+		CU_ASSERT_EQUAL(key[0], asks[i].found[0]);
+	}
+	CU_ASSERT_EQUAL(vn, 3);
+	kn = 1;
+	vn = 2;
+	CU_ASSERT_EQUAL(catalog_floor(f.c, CAT_MOVED, key, &kn, val, &vn),
+	    -ENOSPC);
+	kn = 0;
+	CU_ASSERT_EQUAL(catalog_floor(f.c, CAT_MOVED, key, &kn, val, &vn),
+	    -EINVAL);
+	teardown(&f);
+}
+
 static const struct unit_test tests[] = {
+	{ "the row at or below a key", test_floor },
 	{ "init and open", test_init_and_open },
 	{ "open makes nothing", test_open_makes_nothing },
 	{ "damaged", test_damaged },
