@@ -136,6 +136,40 @@ add(json_t *lines, const char *fmt, ...)
 	explicit_bzero(text, sizeof(text));
 }
 
+/*
+ * Ask for the targets.  Where that needs CHAP, a user of the LUN may ask with his
+ * own secret; for a LUN without users it is the user that all have in common.
+ */
+static void
+discovery(json_t *lines, const char *where, const char *common, json_t *chap)
+{
+	static const char what[] = "discovery.sendtargets.auth";
+	const char *user = text_of(chap, "user"), *secret;
+	char quoted[QUOTED_LEN], db[PORTAL_LEN + 64];
+
+	if (common == NULL) {
+		/* Without "new" other LUNs' records would lose their secrets. */
+		add(lines, "iscsiadm -m discovery -t sendtargets -p %s -o new",
+		    where);
+		return;
+	}
+	(void)snprintf(db, sizeof(db), "iscsiadm -m discoverydb -t "
+	    "sendtargets -p %s", where);
+	add(lines, "%s -o new", db);
+	add(lines, "%s -o update -n %s.authmethod -v CHAP", db, what);
+	/* No chap_algs here: open-iscsi does MD5 for discovery. */
+	add(lines, "%s -o update -n %s.username -v %s", db, what,
+	    paste_quote(quoted, sizeof(quoted), user == NULL ? common : user));
+	if ((secret = text_of(chap, "secret")) != NULL)
+		(void)paste_quote(quoted, sizeof(quoted), secret);
+	else
+		(void)snprintf(quoted, sizeof(quoted), "\"$%s\"",
+		    user == NULL ? "DISCOVERY_SECRET" : "CHAP_SECRET");
+	add(lines, "%s -o update -n %s.password -v %s", db, what, quoted);
+	explicit_bzero(quoted, sizeof(quoted));
+	add(lines, "%s --discover -o new", db);
+}
+
 /* One "node.session.auth" setting; ${value} is quoted already. */
 static void
 update(json_t *lines, const char *iqn, const char *name, const char *value)
@@ -183,8 +217,7 @@ paste_lines(json_t *disk)
 	(void)paste_portal(where, sizeof(where),
 	    paste_reachable(reach, sizeof(reach), address),
 	    json_integer_value(json_object_get(portal, "port")));
-	/* Without "new" the records of other LUNs would lose their secrets. */
-	add(lines, "iscsiadm -m discovery -t sendtargets -p %s -o new", where);
+	discovery(lines, where, text_of(disk, "discovery_user"), chap);
 	if (chap != NULL) {
 		update(lines, quoted_iqn, "authmethod", "CHAP");
 		/* Its own default is MD5 alone. */

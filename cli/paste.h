@@ -15,7 +15,8 @@
  * Discovery, credentials, login for a *disk* of target/ADMIN.md, as an array
  * of strings (new; NULL without memory).  With secrets in it (a new LUN) they
  * are shown; otherwise the lines take them from the shell variables
- * CHAP_SECRET and MUTUAL_SECRET.
+ * CHAP_SECRET and MUTUAL_SECRET, and that of the user for discovery, which only
+ * the configuration has, from DISCOVERY_SECRET.
  */
 json_t *paste_lines(json_t *disk);
 /* The same on ${f}. */

@@ -148,6 +148,34 @@ on_chap_secret(void *arg, struct iscsi_target *t, const char *user,
 	return (rc);
 }
 
+/*
+ * For discovery everybody may prove himself who could at some LUN, by the secret
+ * that he has there; and the user of the configuration.
+ */
+static void
+on_discovery_secrets(void *arg, const char *user,
+    void (*fn)(void *ctx, const struct iscsi_secret *secret), void *ctx)
+{
+	struct registry *r = arg;
+	struct iscsi_target **all;
+	struct iscsi_secret one;
+	size_t n;
+
+	if (on_chap_secret(r, NULL, user, &one) == 0)
+		fn(ctx, &one);
+	if (registry_all(r, &all, &n) == 0) {
+		for (size_t i = 0; i < n; i++) {
+			/* An exposure has the users of its LUN. */
+			if (all[i]->seq == LUN_HEAD &&
+			    on_chap_secret(r, all[i], user, &one) == 0)
+				fn(ctx, &one);
+			registry_put(r, all[i]);
+		}
+		free(all);
+	}
+	explicit_bzero(&one, sizeof(one));
+}
+
 static int
 on_chap_mutual(void *arg, struct iscsi_target *t, const char *user,
     char name[ISCSI_USER_CAP], struct iscsi_secret *out)
@@ -170,6 +198,25 @@ on_chap_mutual(void *arg, struct iscsi_target *t, const char *user,
 }
 
 /* --- discovery --- */
+
+/* Has ${user}, who proved himself for discovery, a way into ${t}? */
+static bool
+may_user(struct registry *r, const struct iscsi_target *t, const char *user)
+{
+	struct lun_user *u;
+	bool ok;
+	size_t n;
+
+	if (r->conf.discovery_user == NULL)
+		return (true);
+	if (users_of(r, t, false, &u, &n) != 0)
+		return (false);
+	ok = n == 0;
+	for (size_t i = 0; i < n && !ok; i++)
+		ok = strcmp(u[i].user, user) == 0;
+	free(u);
+	return (ok);
+}
 
 /*
  * A portal as the peer can reach it: a wildcard becomes the address it came
@@ -195,9 +242,9 @@ portal_text(const struct registry_portal *p, const struct iscsi_peer *peer,
 }
 
 static void
-emit_all(struct registry *r, const struct iscsi_peer *peer, const char *iqn,
-    const char *const *portals, size_t n_portals, iscsi_emit_fn *emit,
-    void *ctx)
+emit_all(struct registry *r, const struct iscsi_peer *peer, const char *user,
+    const char *iqn, const char *const *portals, size_t n_portals,
+    iscsi_emit_fn *emit, void *ctx)
 {
 	struct iscsi_target **all;
 	size_t n;
@@ -206,7 +253,7 @@ emit_all(struct registry *r, const struct iscsi_peer *peer, const char *iqn,
 		return;
 	for (size_t i = 0; i < n; i++) {
 		if ((iqn == NULL || strcmp(all[i]->iqn, iqn) == 0) &&
-		    may_try(r, all[i], peer))
+		    may_try(r, all[i], peer) && may_user(r, all[i], user))
 			emit(ctx, all[i]->iqn, portals, n_portals);
 		registry_put(r, all[i]);
 	}
@@ -223,7 +270,6 @@ on_discover(void *arg, const struct iscsi_peer *peer, const char *user,
 	const char **list;
 	size_t n, k = 0;
 
-	(void)user;
 	p = registry_portals(r, &n);
 	text = calloc(n + 1, sizeof(*text));
 	list = calloc(n + 1, sizeof(*list));
@@ -234,7 +280,7 @@ on_discover(void *arg, const struct iscsi_peer *peer, const char *user,
 				list[k] = text[k];
 				k++;
 			}
-		emit_all(r, peer, iqn, list, k, emit, ctx);
+		emit_all(r, peer, user, iqn, list, k, emit, ctx);
 	}
 	free(list);
 	free(text);
@@ -283,6 +329,7 @@ const struct iscsi_env_ops access_ops = {
 	.target_put = on_put,
 	.chap_needed = on_chap_needed,
 	.chap_secret = on_chap_secret,
+	.discovery_secrets = on_discovery_secrets,
 	.chap_mutual = on_chap_mutual,
 	.discover = on_discover,
 	.session_start = on_session_start,

@@ -178,6 +178,10 @@ put_access(struct daemon *d, json_t *obj, uint64_t number)
 	free(users);
 	(void)json_object_set_new(obj, "initiators",
 	    admin_find_initiators(d, number));
+	/* Whose name a server has to give before it is told of anything. */
+	if (d->conf->discovery_user != NULL)
+		admin_json_str(obj, "discovery_user",
+		    d->conf->discovery_user);
 }
 
 void

@@ -2,8 +2,10 @@
 #include "target/worker.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,7 @@ struct worker {
 	struct lun_worker *lun;		/* [I] */
 	struct iscsi_worker *iscsi;	/* [I] */
 	struct loop_hook flush;		/* [w] */
+	_Atomic unsigned n_coming;	/* connections posted to it */
 	pthread_t thread;		/* [m] */
 	bool has_thread;		/* [m] */
 	struct exec_call drain, hurry;	/* [m] posted to the worker */
@@ -274,7 +277,40 @@ on_handover(struct exec_call *c)
 
 	/* Takes the descriptor in any case; says itself why not. */
 	(void)iscsi_conn_accept(h->w->iscsi, h->fd, h->tag);
+	atomic_fetch_sub(&h->w->n_coming, 1);
 	free(h);
+}
+
+unsigned
+workers_load(const struct workers *ws, unsigned i)
+{
+	const struct worker *w = &ws->w[i];
+
+	TT_ASSERT(i < ws->n);
+	return (atomic_load(&w->n_coming) + iscsi_worker_load(w->iscsi));
+}
+
+/*
+ * Who has least to do.  Taking turns would be worse than it looks: a server asks
+ * for the targets before it logs in, and with two workers all sessions would be
+ * with one of them.
+ */
+static struct worker *
+choose(struct workers *ws)
+{
+	unsigned best = ws->next, least = UINT_MAX;
+
+	for (unsigned k = 0; k < ws->n; k++) {
+		const unsigned i = (ws->next + k) % ws->n;
+		const unsigned load = workers_load(ws, i);
+
+		if (load < least) {
+			least = load;
+			best = i;
+		}
+	}
+	ws->next = (best + 1) % ws->n;
+	return (&ws->w[best]);
 }
 
 void
@@ -287,7 +323,8 @@ workers_accept(struct workers *ws, int fd, uint16_t tag)
 		return;
 	}
 	h->call.fn = on_handover;
-	h->w = &ws->w[ws->next++ % ws->n];
+	h->w = choose(ws);
+	atomic_fetch_add(&h->w->n_coming, 1);
 	h->fd = fd;
 	h->tag = tag;
 	exec_post(loop_exec(h->w->loop), &h->call);

@@ -25,8 +25,14 @@ struct workers;
 int workers_start(struct lunset *ls, struct iscsi_node *node, unsigned n,
     struct workers **out);
 
-/* Gives a fresh connection to the next worker; takes ${fd}. */
+/* Gives a fresh connection to the worker with the least load; takes ${fd}. */
 void workers_accept(struct workers *ws, int fd, uint16_t tag);
+
+/*
+ * The load of worker ${i}, counted from 0: its sessions, and logins that may become
+ * one (iscsi_worker_load).  Any thread.
+ */
+unsigned workers_load(const struct workers *ws, unsigned i);
 
 /**
  * workers_drain(ws, force, ex, done, arg):

@@ -236,6 +236,8 @@ iscsi_conn_accept(struct iscsi_worker *w, int fd, uint16_t tag)
 	if (rc != 0)
 		goto out_free;
 	list_add_tail(&w->conns, &c->link);
+	c->weighs = true;
+	atomic_fetch_add(&w->load, 1);
 	exec_after(w->exec, &c->timer, c->node->env.login_ms * UINT64_C(1000));
 	rx_run(c);
 	return (0);
@@ -245,6 +247,16 @@ out_free:
 out_close:
 	(void)close(fd);
 	return (rc);
+}
+
+/* It is no work for its worker, or not for long any more. */
+void
+conn_weigh_no_more(struct iscsi_conn *c)
+{
+
+	if (c->weighs)
+		atomic_fetch_sub(&c->w->load, 1);
+	c->weighs = false;
 }
 
 /* Drop what was queued but needs an open connection. */
@@ -388,6 +400,7 @@ conn_maybe_finish(struct iscsi_conn *c)
 	flow_leave(c);
 	evict_unbind(c);
 	free(c->rx.buf);
+	conn_weigh_no_more(c);
 	list_del(&c->link);
 	c->magic = 0;
 	free(c);

@@ -78,6 +78,7 @@ struct iscsi_worker {
 	struct list tasks;		/* idle, iscsi_task.link */
 	struct list pdus;		/* idle, tx_pdu.link */
 	unsigned n_tasks, n_pdus;	/* idle ones */
+	_Atomic unsigned load;		/* iscsi_worker_load */
 	bool stopping, idle_posted;
 	void (*idle)(void *arg);
 	void *idle_arg;
@@ -229,6 +230,7 @@ struct iscsi_conn {
 	bool pinged;
 	unsigned quiet;			/* ticks without a sign of life */
 	enum conn_ask ask;		/* the peer was asked to log out */
+	bool weighs;			/* counted in worker.load */
 	unsigned pinned;		/* conn_maybe_finish waits for 0 */
 
 	struct rx rx;
@@ -298,6 +300,7 @@ void conn_kill(struct iscsi_conn *c);
 void conn_drain(struct iscsi_conn *c);
 void conn_leave_check(struct iscsi_conn *c);
 void conn_maybe_finish(struct iscsi_conn *c);
+void conn_weigh_no_more(struct iscsi_conn *c);
 void conn_silence_start(struct iscsi_conn *c);
 void conn_leave(struct iscsi_conn *c);
 void conn_ask_logout(struct iscsi_conn *c, enum conn_ask why, unsigned ms);

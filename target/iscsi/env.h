@@ -109,6 +109,15 @@ struct iscsi_env_ops {
 	    const char *user, struct iscsi_secret *out);
 
 	/*
+	 * Optional (NULL: chap_secret with NULL is asked).  Call ${fn} with
+	 * each secret that proves ${user} for a discovery session: the same
+	 * name may have another one at every target.
+	 */
+	void (*discovery_secrets)(void *arg, const char *user,
+	    void (*fn)(void *ctx, const struct iscsi_secret *secret),
+	    void *ctx);
+
+	/*
 	 * How the target proves itself to ${user}, who has passed.
 	 * Errors: -ENOENT mutual CHAP is not set up.
 	 */

@@ -54,6 +54,12 @@ void iscsi_worker_free(struct iscsi_worker *w);
  */
 int iscsi_conn_accept(struct iscsi_worker *w, int fd, uint16_t tag);
 
+/*
+ * How many sessions ${w} has to work for, logins that may become one included;
+ * a discovery session is none.  Threads: any.
+ */
+unsigned iscsi_worker_load(const struct iscsi_worker *w);
+
 /**
  * iscsi_worker_stop(w, force, idle, arg):
  * End all connections of the worker: ask the initiators to log out (an

@@ -86,31 +86,77 @@ login_auth_choose(struct login *l, const struct login_keys *k)
 	return (0);
 }
 
+/* A response that is being checked. */
+struct response {
+	const struct login *l;
+	bool ok;			/* it could be read */
+	uint8_t got[CHAP_HASH_MAX];
+	size_t got_len;
+	bool known, right;		/* there is a secret; it is this one */
+	struct iscsi_secret *secret;	/* the last one that was tried */
+};
+
+/* Is it the one of ${secret}? */
+static bool
+is_response(const struct response *r, const struct iscsi_secret *secret)
+{
+	const struct login *l = r->l;
+	const size_t n = chap_alg_bytes(l->alg);
+	uint8_t want[CHAP_HASH_MAX];
+	bool ok;
+
+	ok = chap_response(l->alg, l->chap_id, secret, l->challenge, n,
+	    want) == 0;
+	ok &= r->ok;
+	ok = ok && chap_equal(want, n, r->got, r->got_len);
+	chap_wipe(want, sizeof(want));
+	return (ok);
+}
+
+/* One secret of a user; none is passed over, whichever was right. */
+static void
+try_secret(void *ctx, const struct iscsi_secret *secret)
+{
+	struct response *r = ctx;
+
+	if (secret->len == 0 || secret->len > ISCSI_SECRET_MAX)
+		return;
+	r->known = true;
+	r->right |= is_response(r, secret);
+	*r->secret = *secret;
+}
+
+static void
+try_all(struct login *l, struct response *r)
+{
+	const struct iscsi_env *e = l->env;
+	struct iscsi_secret one = { 0 };
+
+	if (l->discovery && e->ops->discovery_secrets != NULL)
+		e->ops->discovery_secrets(e->arg, l->user, try_secret, r);
+	else if (e->ops->chap_secret(e->arg, l->target, l->user, &one) == 0 &&
+	    l->absent == 0)
+		try_secret(r, &one);
+	chap_wipe(&one, sizeof(one));
+}
+
 /* Is CHAP_R right?  0, or the reason why not; ${secret} is the user's. */
 static enum iscsi_refusal
 check_response(struct login *l, const char *response,
     struct iscsi_secret *secret)
 {
-	const struct iscsi_env *e = l->env;
-	uint8_t want[CHAP_HASH_MAX], got[CHAP_HASH_MAX];
+	struct response r = { .l = l, .secret = secret };
 	struct iscsi_secret decoy = { .len = 16 };
-	size_t got_len = 0;
-	bool known, ok;
 
-	ok = chap_random(decoy.b, decoy.len) == 0;
-	known = e->ops->chap_secret(e->arg, l->target, l->user, secret) == 0 &&
-	    secret->len > 0 && secret->len <= ISCSI_SECRET_MAX &&
-	    l->absent == 0;
-	if (!known)
-		*secret = decoy;
-	ok &= chap_binary(response, got, sizeof(got), &got_len) == 0;
-	ok &= chap_response(l->alg, l->chap_id, secret, l->challenge,
-	    chap_alg_bytes(l->alg), want) == 0;
-	ok = ok && chap_equal(want, chap_alg_bytes(l->alg), got, got_len);
-	chap_wipe(want, sizeof(want));
-	if (!known)
+	r.ok = chap_random(decoy.b, decoy.len) == 0;
+	r.ok &= chap_binary(response, r.got, sizeof(r.got), &r.got_len) == 0;
+	try_all(l, &r);
+	if (!r.known) {
+		/* As much work as for somebody. */
+		(void)is_response(&r, &decoy);
 		return (ISCSI_REFUSED_USER);
-	return (ok ? 0 : ISCSI_REFUSED_SECRET);
+	}
+	return (r.right ? 0 : ISCSI_REFUSED_SECRET);
 }
 
 /* Prove ourselves: the initiator sent its own challenge. */

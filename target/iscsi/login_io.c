@@ -121,6 +121,8 @@ login_io_claim(struct iscsi_conn *c)
 		    LOGIN_NO_RESOURCES);
 		return;
 	}
+	if (c->info.discovery)
+		conn_weigh_no_more(c);
 	respond(c, &c->login_bhs, l->rsp_flags, LOGIN_OK);
 	if (c->st == CS_DEAD)
 		return;

@@ -87,6 +87,7 @@ iscsi_worker_new(struct iscsi_node *n, struct loop *l,
 	w->loop = l;
 	w->exec = loop_exec(l);
 	w->idle_call.fn = on_idle;
+	atomic_init(&w->load, 0);
 	list_init(&w->conns);
 	list_init(&w->tasks);
 	list_init(&w->pdus);
@@ -106,6 +107,13 @@ iscsi_worker_free(struct iscsi_worker *w)
 	tx_idle_free(w);
 	buf_pool_drain(&w->pool);
 	free(w);
+}
+
+unsigned
+iscsi_worker_load(const struct iscsi_worker *w)
+{
+
+	return (atomic_load(&w->load));
 }
 
 /* Tell, once, that the last connection of a stopping worker is gone. */

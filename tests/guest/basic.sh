@@ -37,21 +37,23 @@ host admin create lun 256M >/tmp/lun
 lun=$base:lun
 must "the printed lines, with mutual CHAP" paste /tmp/lun
 check "its disk" test -b "$(disk "$lun")"
-check "with the best algorithm" test "$(host offers 8,7,6,5) $(host offers 8)" = "1 1"
+check "with the best algorithm" test "$(host offers 8,7,6,5)" -ge 1 -a \
+    "$(host offers 8)" -ge 1
 check "as that user" test "$(host get .sessions[0].user sessions)" = lun
 check "the target proved itself" test "$(cat "$(session "$lun")/username_in")" \
     = lun-target
 check "logout" logout "$lun"
 
 # ---- each algorithm, both ways and one way ----------------------------------
-# On the wire: offered by the one, taken by the other.
+# On the wire: offered by the one, taken by the other.  (More often when the network
+# was slow and something was sent again.)
 algorithm() {	# WORD NUMBER
 	local before after
 
 	before=$(host offers "$2")
 	set_node "$lun" $auth.chap_algs "$1" && login "$lun" || return
 	after=$(host offers "$2")
-	[ -b "$(disk "$lun")" ] && logout "$lun" && [ $((after - before)) = 2 ]
+	[ -b "$(disk "$lun")" ] && logout "$lun" && [ $((after - before)) -ge 2 ]
 }
 
 mutual_user=$(secret_in /tmp/lun username_in)
@@ -80,7 +82,7 @@ first_taken() {	# WORDS OFFER ANSWER
 	before=$(host offers "$3")
 	set_node "$lun" $auth.chap_algs "$1" && login "$lun" || return
 	after=$(host offers "$3")
-	logout "$lun" && [ $((after - before)) = 1 ] &&
+	logout "$lun" && [ $((after - before)) -ge 1 ] &&
 	    [ "$(host offers "$2")" -gt 0 ]
 }
 check "the first of a list" first_taken SHA256,SHA3-256,MD5 7,8,5 7
@@ -179,6 +181,36 @@ CRC32C None 1 0
 None CRC32C 0 1
 CRC32C,None None,CRC32C 1 0
 END
+
+# ---- discovery by CHAP ------------------------------------------------------
+db="iscsiadm -m discoverydb -t sendtargets -p $portal"
+discovery_auth() { $db -o update -n "discovery.sendtargets.auth.$1" -v "$2"; }
+# Exactly these LUNs are told, in this order.
+told() {
+	$db --discover -o nonpersistent >/tmp/found &&
+	    sed "s/.*$base://" /tmp/found | sort | tr '\n' ' ' >/tmp/names &&
+	    [ "$(cat /tmp/names)" = "$1" ] && return
+	cat /tmp/found
+	return 1
+}
+
+must "discovery needs CHAP now" host ask-who finder finders-own-secret
+check_fails "refused without" iscsiadm -m discovery -t sendtargets -p "$portal"
+host admin create late 64M >/tmp/late
+check "tt-admin prints how" test "$(grep -c discoverydb /tmp/late)" = 5
+must "the printed lines, with CHAP for discovery too" paste /tmp/late
+check "its disk" test -b "$(disk "$base:late")"
+check "logout" logout "$base:late"
+check "a user is told what he may enter" told "free late "
+discovery_auth password "x$(secret_in /tmp/late password)"
+check_fails "nothing, with a wrong secret" told "free late "
+discovery_auth username lun
+discovery_auth password "$secret"
+check "another user" told "free lun "
+discovery_auth username finder
+discovery_auth password finders-own-secret
+check "the common one" told "free "
+check "deleted" host admin delete late
 
 # ---- at the end -------------------------------------------------------------
 check "nobody is left" nobody_there

@@ -98,6 +98,7 @@ check_paste(json_t *disk, const char *want)
 
 #define UPDATE "iscsiadm -m node -T iqn.x:demo -o update " \
 	"-n node.session.auth."
+#define DB "iscsiadm -m discoverydb -t sendtargets -p 192.0.2.1:3260 "
 
 static void
 test_lines(void)
@@ -131,6 +132,32 @@ test_lines(void)
 	    UPDATE "password -v \"$CHAP_SECRET\"\n"
 	    UPDATE "username_in -v m\n"
 	    UPDATE "password_in -v \"$MUTUAL_SECRET\"\n"
+	    "iscsiadm -m node -T iqn.x:demo --login\n");
+	/* Where discovery needs CHAP: by a user of the LUN, if it has one. */
+	check_paste(json_pack("{s:s,s:[{s:s,s:i}],s:{s:s,s:s},s:s}",
+	    "iqn", "iqn.x:demo", "portals", "address", "192.0.2.1", "port",
+	    3260, "chap", "user", "demo", "secret", "it's a secret",
+	    "discovery_user", "finder"),
+	    DB "-o new\n"
+	    DB "-o update -n discovery.sendtargets.auth.authmethod -v CHAP\n"
+	    DB "-o update -n discovery.sendtargets.auth.username -v demo\n"
+	    DB "-o update -n discovery.sendtargets.auth.password -v "
+	    "'it'\\''s a secret'\n"
+	    DB "--discover -o new\n"
+	    UPDATE "authmethod -v CHAP\n"
+	    UPDATE "chap_algs -v SHA3-256,SHA256,SHA1,MD5\n"
+	    UPDATE "username -v demo\n"
+	    UPDATE "password -v 'it'\\''s a secret'\n"
+	    "iscsiadm -m node -T iqn.x:demo --login\n");
+	check_paste(json_pack("{s:s,s:[{s:s,s:i}],s:s}",
+	    "iqn", "iqn.x:demo", "portals", "address", "192.0.2.1", "port",
+	    3260, "discovery_user", "finder"),
+	    DB "-o new\n"
+	    DB "-o update -n discovery.sendtargets.auth.authmethod -v CHAP\n"
+	    DB "-o update -n discovery.sendtargets.auth.username -v finder\n"
+	    DB "-o update -n discovery.sendtargets.auth.password -v "
+	    "\"$DISCOVERY_SECRET\"\n"
+	    DB "--discover -o new\n"
 	    "iscsiadm -m node -T iqn.x:demo --login\n");
 	/* Nothing to say without a portal. */
 	check_paste(json_pack("{s:s,s:[]}", "iqn", "iqn.x:demo", "portals"),

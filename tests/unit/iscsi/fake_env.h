@@ -149,6 +149,22 @@ fake_chap_secret(void *arg, struct iscsi_target *t, const char *user,
 	return (0);
 }
 
+/* For discovery joe has two more, at other targets. */
+static void
+fake_discovery_secrets(void *arg, const char *user,
+    void (*fn)(void *ctx, const struct iscsi_secret *secret), void *ctx)
+{
+	static const char *const other[] = { "joes secret 2", "joes secret 3" };
+	struct iscsi_secret s = { 0 };
+
+	if (fake_chap_secret(arg, NULL, user, &s) == 0)
+		fn(ctx, &s);
+	for (size_t i = 0; i < 2 && strcmp(user, "joe") == 0; i++) {
+		fake_set_secret(&s, other[i]);
+		fn(ctx, &s);
+	}
+}
+
 static int
 fake_chap_mutual(void *arg, struct iscsi_target *t, const char *user,
     char name[ISCSI_USER_CAP], struct iscsi_secret *out)
@@ -230,6 +246,7 @@ static const struct iscsi_env_ops fake_env_ops = {
 	.target_find = fake_find, .target_put = fake_put,
 	.chap_needed = fake_chap_needed, .chap_absent = fake_chap_absent,
 	.chap_secret = fake_chap_secret,
+	.discovery_secrets = fake_discovery_secrets,
 	.chap_mutual = fake_chap_mutual, .discover = fake_discover,
 	.session_start = fake_start, .session_end = fake_end,
 	.login_failed = fake_login_failed

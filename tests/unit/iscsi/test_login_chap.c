@@ -386,8 +386,12 @@ static void
 test_chap_discovery(void)
 {
 	static const char ask[] = "SendTargets=All";
+	/* Any of his secrets does, none of another user. */
+	static const char *const secret[] = { NULL, "joes secret 1",
+	    "joes secret 2", "joes secret 3", "joes secret 4", "equal secret!",
+	    "" };
 
-	for (int chap = 0; chap < 2; chap++) {
+	for (size_t chap = 0; chap < 7; chap++) {
 		struct ini c;
 		struct pdu p;
 		char pairs[128], hex[CHAP_TEXT_CAP];
@@ -399,7 +403,7 @@ test_chap_discovery(void)
 		fx_open(&fake_env);
 		fake.discovery_chap = true;
 		c = ini_connect(0);
-		if (!chap) {
+		if (chap == 0) {
 			INI_LOGIN(&c, T_OPER_FULL, "InitiatorName=iqn.i:one",
 			    "SessionType=Discovery");
 			p = ini_expect(&c, 0x23);
@@ -414,7 +418,7 @@ test_chap_discovery(void)
 		p = ini_expect(&c, 0x23);
 		(void)chap_binary(pdu_value(&p, "CHAP_C"), chal, sizeof(chal),
 		    &len);
-		fake_set_secret(&s, "joes secret 1");
+		fake_set_secret(&s, secret[chap]);
 		(void)chap_response(chap_choose("7", 0xf),
 		    (uint8_t)atoi(pdu_value(&p, "CHAP_I")), &s, chal, len,
 		    resp);
@@ -422,7 +426,11 @@ test_chap_discovery(void)
 		    chap_hex(hex, resp, len));
 		INI_LOGIN(&c, SEC_TO_FULL, "CHAP_N=joe", pairs);
 		p = ini_expect(&c, 0x23);
-		CU_ASSERT_EQUAL(login_code(&p), 0);
+		CU_ASSERT_EQUAL(login_code(&p), chap < 4 ? 0 : 0x0201);
+		if (chap >= 4) {
+			fx_close();
+			continue;
+		}
 		put_be32(b + 16, 5);
 		put_be32(b + 20, 0xffffffff);
 		put_be32(b + 24, c.cmdsn);

@@ -240,10 +240,41 @@ test_advertised(void)
 }
 
 static void
+add_secret(void *ctx, const struct iscsi_secret *s)
+{
+	size_t len = strlen(told);
+
+	CU_ASSERT_PTR_EQUAL(ctx, told);
+	(void)snprintf(told + len, sizeof(told) - len, "%.*s ", (int)s->len,
+	    (const char *)s->b);
+}
+
+/* Those by which ${user} may prove himself for discovery. */
+static const char *
+secrets(const char *user)
+{
+
+	told[0] = '\0';
+	access_ops.discovery_secrets(rs_reg, user, add_secret, told);
+	return (told);
+}
+
+static const char *
+discover_as(const char *user, const struct iscsi_peer *peer)
+{
+
+	told[0] = '\0';
+	access_ops.discover(rs_reg, peer, user, NULL, emit, told);
+	return (told);
+}
+
+static void
 test_discovery_chap(void)
 {
 	const struct iscsi_secret secret = { .len = 3, .b = "abc" };
 	struct iscsi_secret s;
+	struct lun_user u[1];
+	struct lun_info l;
 
 	begin();
 	CU_ASSERT(!access_ops.chap_needed(rs_reg, NULL, &away));
@@ -254,6 +285,25 @@ test_discovery_chap(void)
 	    -ENOENT);
 	CU_ASSERT_EQUAL(access_ops.chap_secret(rs_reg, NULL, "finder", &s), 0);
 	CU_ASSERT(s.len == 3 && memcmp(s.b, "abc", 3) == 0);
+	/* Whoever may enter a LUN may ask, by each secret that he has. */
+	rs_user(&u[0], "alice", "another-secret", false);
+	rs_create("second", false, u, 1, &l);
+	CU_ASSERT_EQUAL(registry_add_lun(rs_reg, &l), 0);
+	CU_ASSERT_STRING_EQUAL(secrets("alice"),
+	    SECRET " another-secret ");
+	CU_ASSERT_STRING_EQUAL(secrets("bob"), "bobs-own-secret ");
+	CU_ASSERT_STRING_EQUAL(secrets("finder"), "abc ");
+	CU_ASSERT_STRING_EQUAL(secrets("target"), "");
+	CU_ASSERT_STRING_EQUAL(secrets("mallory"), "");
+	/* Everybody is told what he may enter. */
+	CU_ASSERT_STRING_EQUAL(discover_as("alice", &away),
+	    ":chap\n:chap:s1\n:open\n:second\n");
+	CU_ASSERT_STRING_EQUAL(discover_as("bob", &away),
+	    ":chap\n:chap:s1\n:open\n");
+	CU_ASSERT_STRING_EQUAL(discover_as("finder", &away), ":open\n");
+	CU_ASSERT_STRING_EQUAL(discover_as("finder", &here),
+	    ":bare\n:open\n");
+	CU_ASSERT_STRING_EQUAL(discover_as("target", &away), ":open\n");
 	end();
 }
 
