@@ -179,4 +179,19 @@ cmd_print_disk(json_t *disk)
 		    "tt-admin online %s", cmd_str(disk, "name"));
 	else if (strcmp(cmd_str(disk, "after_power_loss"), "hold") == 0)
 		cmd_line("power", "held after a loss of power");
+	if (json_is_false(json_object_get(disk, "dedup")))
+		cmd_line("dedup", "off: what is written again is stored again");
+	if (json_is_false(json_object_get(disk, "cache")))
+		cmd_line("cache", "off: every write is durable when answered");
+}
+
+int
+cmd_on_off(const char *text, const char *what, bool *on)
+{
+
+	if (strcmp(text, "on") != 0 && strcmp(text, "off") != 0)
+		return (report_usage("'%s' is not allowed for %s: say on or "
+		    "off", text, what));
+	*on = strcmp(text, "on") == 0;
+	return (0);
 }

@@ -26,7 +26,8 @@ extern const struct cmd cmd_table[];
 extern const size_t cmd_n;
 const struct cmd *cmd_find(const char *name);	/* NULL */
 
-/* cmd_lun.c, cmd_create.c, cmd_snap.c, cmd_access.c, cmd_state.c */
+/* cmd_lun.c, cmd_create.c, cmd_snap.c, cmd_access.c, cmd_state.c,
+ * cmd_verify.c, cmd_gc.c */
 int cmd_create(const struct opts *o);
 int cmd_delete(const struct opts *o);
 int cmd_list(const struct opts *o);
@@ -42,7 +43,12 @@ int cmd_deny(const struct opts *o);
 int cmd_logins(const struct opts *o);
 int cmd_sessions(const struct opts *o);
 int cmd_status(const struct opts *o);
+int cmd_verify(const struct opts *o);
+int cmd_gc(const struct opts *o);
 int cmd_help(const struct opts *o);
+
+/* cmd_gc.c: the lines about space, from the object of gc. */
+void cmd_gc_space(json_t *g);
 
 /* The whole program; ${argv} is permuted.  Returns the exit code. */
 int cmd_main(int argc, char **argv);
@@ -83,5 +89,8 @@ void cmd_print_disk(json_t *disk);
 #define CMD_COUNT_LEN 48
 const char *cmd_count(char dst[static CMD_COUNT_LEN], json_int_t n,
     const char *noun);
+
+/* "on" or "off", of ${what}; else EXIT_USAGE, and it said why. */
+int cmd_on_off(const char *text, const char *what, bool *on);
 
 #endif /* !CLI_CMD_H */

@@ -278,31 +278,51 @@ cmd_logins(const struct opts *o)
 
 /* ---- set, online -------------------------------------------------------- */
 
-static int
-set_call(const struct opts *o, const struct spec *s, const char *value,
-    const char *verb)
+static const char *
+on_off(json_t *r, const char *key)
 {
-	json_t *args = cmd_spec_args(o, s), *r;
-	int rc;
 
-	if (args != NULL && value != NULL && json_object_set_new(args,
-	    "after_power_loss", json_string(value)) != 0) {
-		json_decref(args);
-		args = NULL;	/* not UTF-8 */
-	}
-	if ((rc = cmd_call(o, verb, args, &r)) != 0)
-		return (rc);
+	return (json_is_true(json_object_get(r, key)) ? "on" : "off");
+}
+
+static void
+print_set(const struct opts *o, json_t *r)
+{
+	const char *power = cmd_str(r, "after_power_loss");
+	const char *dedup = on_off(r, "dedup"), *cache = on_off(r, "cache");
+
 	if (o->json)
 		cmd_print_json(r);
 	else if (o->dry_run)
 		(void)printf("it could be done; nothing was changed (-n)\n");
 	else if (json_is_true(json_object_get(r, "held")))
-		(void)printf("%s: after-power-loss=%s; it is held now, "
-		    "tt-admin online %s ends that\n", cmd_str(r, "name"),
-		    cmd_str(r, "after_power_loss"), cmd_str(r, "name"));
+		(void)printf("%s: after-power-loss=%s, dedup=%s, cache=%s; it "
+		    "is held now, tt-admin online %s ends that\n",
+		    cmd_str(r, "name"), power, dedup, cache,
+		    cmd_str(r, "name"));
 	else
-		(void)printf("%s is online, after-power-loss=%s\n",
-		    cmd_str(r, "name"), cmd_str(r, "after_power_loss"));
+		(void)printf("%s is online, after-power-loss=%s, dedup=%s, "
+		    "cache=%s\n", cmd_str(r, "name"), power, dedup, cache);
+}
+
+/* ${value}: new, for ${key}; NULL: there is nothing to be said. */
+static int
+set_call(const struct opts *o, const struct spec *s, const char *key,
+    json_t *value, const char *verb)
+{
+	json_t *args = cmd_spec_args(o, s), *r;
+	int rc;
+
+	if (args != NULL && key != NULL &&
+	    json_object_set_new(args, key, value) != 0) {
+		json_decref(args);
+		args = NULL;	/* not UTF-8 */
+	} else if (args == NULL) {
+		json_decref(value);
+	}
+	if ((rc = cmd_call(o, verb, args, &r)) != 0)
+		return (rc);
+	print_set(o, r);
 	json_decref(r);
 	return (EXIT_OK);
 }
@@ -310,16 +330,30 @@ set_call(const struct opts *o, const struct spec *s, const char *value,
 int
 cmd_set(const struct opts *o)
 {
-	static const char key[] = "after-power-loss=";
+	static const char power[] = "after-power-loss=";
+	static const char *const keys[] = { "dedup", "cache" };
+	const char *arg = o->args[1];
 	struct spec s;
+	bool on;
 	int rc;
 
 	if ((rc = lun_only(o, 0, &s)) != 0)
 		return (rc);
-	if (strncmp(o->args[1], key, sizeof(key) - 1) != 0)
-		return (report_usage("'%s' cannot be set; what can: %scontinue "
-		    "or %shold", o->args[1], key, key));
-	return (set_call(o, &s, o->args[1] + sizeof(key) - 1, "set"));
+	if (strncmp(arg, power, sizeof(power) - 1) == 0)
+		return (set_call(o, &s, "after_power_loss",
+		    json_string(arg + sizeof(power) - 1), "set"));
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		size_t n = strlen(keys[i]);
+
+		if (strncmp(arg, keys[i], n) != 0 || arg[n] != '=')
+			continue;
+		if ((rc = cmd_on_off(arg + n + 1, keys[i], &on)) != 0)
+			return (rc);
+		return (set_call(o, &s, keys[i], json_boolean(on), "set"));
+	}
+	return (report_usage("'%s' cannot be set; what can: %scontinue or "
+	    "%shold, dedup=on or dedup=off, cache=on or cache=off", arg, power,
+	    power));
 }
 
 int
@@ -330,5 +364,5 @@ cmd_online(const struct opts *o)
 
 	if ((rc = lun_only(o, 0, &s)) != 0)
 		return (rc);
-	return (set_call(o, &s, NULL, "online"));
+	return (set_call(o, &s, NULL, NULL, "online"));
 }

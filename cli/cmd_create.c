@@ -87,6 +87,7 @@ check_access(const struct opts *o)
 static int
 make_args(const struct opts *o, json_t *args)
 {
+	bool on;
 	int rc;
 
 	if ((rc = put_size(args, "size", "SIZE", o->args[1])) != 0)
@@ -102,6 +103,18 @@ make_args(const struct opts *o, json_t *args)
 	if (o->after_power_loss != NULL && json_object_set_new(args,
 	    "after_power_loss", json_string(o->after_power_loss)) != 0)
 		return (report_usage("--after-power-loss is not UTF-8 text"));
+	if (o->dedup != NULL) {
+		if ((rc = cmd_on_off(o->dedup, "--dedup", &on)) != 0)
+			return (rc);
+		if (json_object_set_new(args, "dedup", json_boolean(on)) != 0)
+			return (no_memory());
+	}
+	if (o->cache != NULL) {
+		if ((rc = cmd_on_off(o->cache, "--cache", &on)) != 0)
+			return (rc);
+		if (json_object_set_new(args, "cache", json_boolean(on)) != 0)
+			return (no_memory());
+	}
 	if (o->dry_run &&
 	    json_object_set_new(args, "dry_run", json_true()) != 0)
 		return (no_memory());

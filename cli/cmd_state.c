@@ -80,6 +80,36 @@ print_portals(json_t *r)
 		cmd_line("portals", "NONE");
 }
 
+static const char *
+space_note(json_t *store)
+{
+	const char *space = cmd_str(store, "space");
+
+	if (strcmp(space, "full") == 0)
+		return (": FULL, writes fail; delete snapshots, or make room "
+		    "in its file system");
+	return (strcmp(space, "low") == 0 ? ": LOW" : "");
+}
+
+/* What was written since the start of the daemon, and was there already. */
+static void
+print_dedup(json_t *dedup)
+{
+	json_int_t looked = cmd_int(dedup, "looked_bytes");
+	json_int_t shared = cmd_int(dedup, "shared_bytes");
+	json_int_t skipped = cmd_int(dedup, "skipped_bytes");
+	char a[SIZE_TEXT_LEN], b[SIZE_TEXT_LEN], c[SIZE_TEXT_LEN];
+
+	if (looked <= 0)
+		return;
+	cmd_line("dedup", "of %s written since the start %s was there "
+	    "already (%lld %%)%s%s", size_human(a, (uint64_t)looked),
+	    size_human(b, (uint64_t)shared),
+	    (long long)(shared * 100 / looked),
+	    skipped > 0 ? "; no time to look at " : "", skipped > 0 ?
+	    size_human(c, (uint64_t)skipped) : "");
+}
+
 static void
 print_status(json_t *r)
 {
@@ -96,15 +126,17 @@ print_status(json_t *r)
 		    cmd_str(store, "path"), cmd_str(store, "why"));
 	else
 		cmd_line("store", "%s: ok", cmd_str(store, "path"));
-	cmd_line("space", "%s used, %s free", size_human(used,
+	cmd_line("space", "%s used, %s free%s", size_human(used,
 	    (uint64_t)cmd_int(store, "bytes")), size_human(avail,
-	    (uint64_t)cmd_int(store, "free_bytes")));
+	    (uint64_t)cmd_int(store, "free_bytes")), space_note(store));
+	cmd_gc_space(json_object_get(store, "gc"));
+	print_dedup(json_object_get(store, "dedup"));
 	if (json_object_get(store, "power_lost_from") != NULL)
 		cmd_line("power", "was lost; what was acknowledged after %s "
 		    "and not flushed may be gone", cmd_time(when,
 		    cmd_str(store, "power_lost_from")));
 	if (cmd_int(store, "medium_errors") != 0)
-		cmd_line("damage", "%s since the start; the log of ttd tells "
+		cmd_line("damage", "%s since the start; tt-admin verify tells "
 		    "where", cmd_count(a, cmd_int(store, "medium_errors"),
 		    "unreadable block"));
 	cmd_line("serves", "%s, %s, %s", cmd_count(a, cmd_int(r, "luns"),

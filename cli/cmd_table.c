@@ -12,10 +12,12 @@ const struct cmd cmd_table[] = {
 	{ "create", cmd_create, "NAME SIZE [--block 4K..64K] "
 	    "[--sector 512|4096]\n[--chap USER] [--secret-file FILE] "
 	    "[--mutual USER]\n[--mutual-secret-file FILE] [--open]\n"
-	    "[--after-power-loss continue|hold] [-n]",
+	    "[--after-power-loss continue|hold] [--dedup on|off]\n"
+	    "[--cache on|off] [-n]",
 	    "make a LUN, with credentials to log in", OPT_DRY_RUN | OPT_BLOCK |
 	    OPT_SECTOR | OPT_CHAP | OPT_SECRET_FILE | OPT_MUTUAL |
-	    OPT_MUTUAL_SECRET_FILE | OPT_OPEN | OPT_AFTER_POWER_LOSS, 2, 2 },
+	    OPT_MUTUAL_SECRET_FILE | OPT_OPEN | OPT_AFTER_POWER_LOSS |
+	    OPT_DEDUP | OPT_CACHE, 2, 2 },
 	{ "delete", cmd_delete, "LUN [--with-snapshots] [--force] [--yes] "
 	    "[-n]\n"
 	    "LUN@NAME [--yes] [-n]", "delete a LUN or a snapshot",
@@ -31,8 +33,10 @@ const struct cmd cmd_table[] = {
 	{ "unexpose", cmd_unexpose, "LUN@NAME [--force] [-n]",
 	    "serve it no longer; the snapshot stays", OPT_DRY_RUN | OPT_FORCE,
 	    1, 1 },
-	{ "set", cmd_set, "LUN after-power-loss=continue|hold [-n]",
-	    "say what a LUN does after a loss of power", OPT_DRY_RUN, 2, 2 },
+	{ "set", cmd_set, "LUN after-power-loss=continue|hold [-n]\n"
+	    "LUN dedup=on|off [-n]\nLUN cache=on|off [-n]",
+	    "change what a LUN does after a loss of power, with copies, with "
+	    "writes", OPT_DRY_RUN, 2, 2 },
 	{ "online", cmd_online, "LUN [-n]",
 	    "use a LUN again that was held", OPT_DRY_RUN, 1, 1 },
 	{ "user", cmd_user, "add LUN USER [--secret-file FILE] [--mutual] "
@@ -48,6 +52,12 @@ const struct cmd cmd_table[] = {
 	{ "sessions", cmd_sessions, "", "list who is logged in", 0, 0, 0 },
 	{ "status", cmd_status, "", "tell how the daemon and its store are",
 	    0, 0, 0 },
+	{ "verify", cmd_verify, "\nLUN | LUN@NAME | --all "
+	    "[--rate BYTES] [--wait]\n--stop", "read everything and say what is damaged",
+	    OPT_ALL | OPT_RATE | OPT_WAIT | OPT_STOP, 0, 1 },
+	{ "gc", cmd_gc, "[--wait]",
+	    "give back the space of what is not there any more", OPT_WAIT, 0,
+	    0 },
 	{ "help", cmd_help, "[VERB]", "this text, or that of a verb", 0, 0,
 	    1 },
 };
@@ -98,7 +108,7 @@ print_all(FILE *f)
 	    "tt-admin help VERB tells more; tt-admin(8) tells everything.\n"
 	    "Exit codes: 0 done, 1 failed, 2 usage, 3 no daemon, 4 not found, "
 	    "5 exists,\n"
-	    "6 busy, 7 not permitted, 8 no space, 9 stopped.\n", f);
+	    "6 busy, 7 not permitted, 8 no space, 9 stopped, 10 damaged.\n", f);
 }
 
 int

@@ -13,7 +13,9 @@ enum {
 	LONG_JSON = 256, LONG_VERSION, LONG_WITH_SNAPSHOTS, LONG_BLOCK,
 	LONG_SECTOR, LONG_CHAP, LONG_SECRET_FILE, LONG_MUTUAL,
 	LONG_MUTUAL_SECRET_FILE, LONG_OPEN, LONG_FORCE,
-	LONG_AFTER_POWER_LOSS
+	LONG_AFTER_POWER_LOSS, LONG_ALL, LONG_RATE, LONG_WAIT, LONG_STOP,
+	LONG_DEDUP,
+	LONG_CACHE
 };
 
 static const struct option longs[] = {
@@ -35,6 +37,12 @@ static const struct option longs[] = {
 	{ "force", no_argument, NULL, LONG_FORCE },
 	{ "after-power-loss", required_argument, NULL,
 	    LONG_AFTER_POWER_LOSS },
+	{ "all", no_argument, NULL, LONG_ALL },
+	{ "rate", required_argument, NULL, LONG_RATE },
+	{ "wait", no_argument, NULL, LONG_WAIT },
+	{ "stop", no_argument, NULL, LONG_STOP },
+	{ "dedup", required_argument, NULL, LONG_DEDUP },
+	{ "cache", required_argument, NULL, LONG_CACHE },
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -53,7 +61,8 @@ static const struct option longs_user[] = {
 static const char *const names[] = {
 	"-n", "--yes", "--with-snapshots", "--block", "--sector", "--chap",
 	"--secret-file", "--mutual", "--mutual-secret-file", "--open",
-	"--force", "--after-power-loss"
+	"--force", "--after-power-loss", "--all", "--rate", "--wait", "--stop",
+	"--dedup", "--cache"
 };
 
 const char *
@@ -95,6 +104,30 @@ set_verb_option(struct opts *o, int c)
 	case LONG_AFTER_POWER_LOSS:
 		o->after_power_loss = optarg;
 		o->given |= OPT_AFTER_POWER_LOSS;
+		return (true);
+	case LONG_DEDUP:
+		o->dedup = optarg;
+		o->given |= OPT_DEDUP;
+		return (true);
+	case LONG_CACHE:
+		o->cache = optarg;
+		o->given |= OPT_CACHE;
+		return (true);
+	case LONG_ALL:
+		o->all = true;
+		o->given |= OPT_ALL;
+		return (true);
+	case LONG_RATE:
+		o->rate = optarg;
+		o->given |= OPT_RATE;
+		return (true);
+	case LONG_WAIT:
+		o->wait = true;
+		o->given |= OPT_WAIT;
+		return (true);
+	case LONG_STOP:
+		o->stop = true;
+		o->given |= OPT_STOP;
 		return (true);
 	case LONG_BLOCK:
 		o->block = optarg;

@@ -21,7 +21,8 @@ enum cli_exit {
 	EXIT_BUSY = 6,		/* in use, exposed, or it has snapshots */
 	EXIT_DENIED = 7,	/* this user may not */
 	EXIT_NO_SPACE = 8,
-	EXIT_STOPPED = 9	/* store stopped, or a portal not accepting */
+	EXIT_STOPPED = 9,	/* store stopped, or a portal not accepting */
+	EXIT_DAMAGED = 10	/* verify: something cannot be read */
 };
 
 /* Which options a verb takes; -s, --json and -h are taken by all. */
@@ -37,7 +38,13 @@ enum {
 	OPT_MUTUAL_SECRET_FILE = 1 << 8,
 	OPT_OPEN = 1 << 9,
 	OPT_FORCE = 1 << 10,
-	OPT_AFTER_POWER_LOSS = 1 << 11
+	OPT_AFTER_POWER_LOSS = 1 << 11,
+	OPT_ALL = 1 << 12,
+	OPT_RATE = 1 << 13,
+	OPT_WAIT = 1 << 14,
+	OPT_STOP = 1 << 15,
+	OPT_DEDUP = 1 << 16,
+	OPT_CACHE = 1 << 17
 };
 
 struct opts {
@@ -47,7 +54,9 @@ struct opts {
 	const char *block, *sector;
 	const char *chap, *secret_file;
 	const char *mutual, *mutual_secret_file;
-	const char *after_power_loss;
+	const char *after_power_loss, *dedup, *cache;
+	bool all, wait, stop;
+	const char *rate;
 	unsigned given;			/* OPT_* that were there */
 	const char *verb;		/* NULL: none */
 	char **args;			/* behind the verb */

@@ -287,8 +287,9 @@ count_blocks(struct batch *b)
 
 /* What was inserted uses up its reservation; the rest is given back. */
 static void
-insert(struct wrec *r)
+insert(struct lun_worker *w, struct wrec *r)
 {
+	struct segs *segs = store_segs(w->ls->store);
 	struct batch_lun *bl = r->bl;
 	uint32_t off = r->lr.payload_off_sectors;
 	uint32_t n = 1u << (bl->lun->block_shift - SECTOR_SHIFT);
@@ -305,12 +306,16 @@ insert(struct wrec *r)
 	}
 	for (uint32_t i = 0; i < r->n_blk; i++) {
 		struct place p = { .id = r->id[i] };
+		locator unused;
 
 		if (!id_is_hole(&p.id)) {
 			p.loc = loc_make(r->lr.segment, off, n, 0);
 			off += n;
 		}
-		overlay_put(bl->ov, r->blk[i], p, r->lr.seq);
+		unused = overlay_put(bl->ov, r->blk[i], p, r->lr.seq);
+		if (unused != 0)
+			segs_replaced(segs, loc_segment(unused),
+			    loc_sectors(unused) * SECTOR_BYTES);
 	}
 	bl->n_blk -= r->n_blk;
 }
@@ -399,7 +404,7 @@ write_batch(struct lun_worker *w)
 	(void)reserve(b, log_gen(w->ls->log));
 	log_append(w->ls->log, b->lrs, b->n_recs, reserve, b, &lb);
 	for (unsigned i = 0; i < b->n_recs; i++) {
-		insert(b->recs[i]);
+		insert(w, b->recs[i]);
 		if (b->recs[i]->lr.rc == 0) {
 			bytes += b->recs[i]->payload_bytes + SECTOR_BYTES;
 			n++;

@@ -352,10 +352,11 @@ insert_locked(struct blocks *b, struct shard *s, uint64_t blk,
 	}
 }
 
-void
+locator
 blocks_put(struct blocks *b, uint64_t blk, struct place p, uint64_t seq)
 {
 	struct shard *s = atomic_load(&b->shards);
+	locator unused = 0;
 	struct block *e;
 
 	TT_ASSERT(blk < OVERLAY_BLK_MAX && s != NULL);
@@ -366,12 +367,16 @@ blocks_put(struct blocks *b, uint64_t blk, struct place p, uint64_t seq)
 		insert_locked(b, s, blk, p, seq);
 	} else if (seq >= e->seq) {
 		/* Equal: the same block twice in one record; the last stays. */
+		unused = e->place.loc;
 		e->place = p;
 		e->seq = seq;
+	} else {
+		unused = p.loc;
 	}
 	lk_unlock(&s->lk);
 	if (e != NULL)
 		blocks_unreserve(b, 1);
+	return (unused);
 }
 
 /* ${n} blocks of one shard; bit i is for ${first_blk} + i. */
@@ -479,4 +484,14 @@ blocks_at(struct blocks *b, uint64_t ref)
 {
 
 	return (entry_at(b, ref & NEXT_MASK));
+}
+
+void
+blocks_each(struct blocks *b, void (*fn)(void *arg, const struct place *p),
+    void *arg)
+{
+	const size_t n = atomic_load(&b->n_entries);
+
+	for (size_t i = 0; i < n; i++)
+		fn(arg, &entry_at(b, i + 1)->place);
 }

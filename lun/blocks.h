@@ -52,8 +52,12 @@ void blocks_fini(struct blocks *b);
 int blocks_reserve(struct blocks *b, size_t n);
 void blocks_unreserve(struct blocks *b, size_t n);
 
-/* Uses up one reservation. */
-void blocks_put(struct blocks *b, uint64_t blk, struct place p, uint64_t seq);
+/*
+ * Uses up one reservation.  The locator that lost: of an older version, or
+ * ${p}'s own; 0: the block is new.
+ */
+locator blocks_put(struct blocks *b, uint64_t blk, struct place p,
+    uint64_t seq);
 
 /* For ${n} <= 64 blocks: the bits of those it has, their places and seqs. */
 uint64_t blocks_get_run(struct blocks *b, uint64_t first_blk, unsigned n,
@@ -68,5 +72,9 @@ bool blocks_any(struct blocks *b);
  */
 int blocks_sort(struct blocks *b, uint64_t **out, size_t *out_n);
 const struct block *blocks_at(struct blocks *b, uint64_t ref);
+
+/* Every block, in no order; no put is in flight. */
+void blocks_each(struct blocks *b,
+    void (*fn)(void *arg, const struct place *p), void *arg);
 
 #endif /* !LUN_BLOCKS_H */

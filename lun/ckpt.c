@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "lun/lun_int.h"
+#include "meta/dedup.h"
 
 /* ---- fold ------------------------------------------------------------- */
 
@@ -74,16 +75,74 @@ next_snap(struct lun *l, uint64_t after, uint64_t gen, uint64_t seq)
 	return (found);
 }
 
-static int
-fold_one(struct lunset *ls, struct overlay *o, struct map_root *root)
+/* ---- dedup ------------------------------------------------------------ */
+
+#define SHARE_BLOCKS 16384u	/* places that are given to it at once */
+
+static void
+note_block(void *arg, const struct place *p)
 {
+
+	if (dedup_is_sample(&p->id))
+		dedup_note(arg, p);
+}
+
+static void
+note_lun(struct lunset *ls, const struct view *v, uint64_t gen)
+{
+
+	for (unsigned i = v->n; i-- > 0; )
+		if (overlay_gen(v->ov[i]) <= gen)
+			overlay_each_block(v->ov[i], note_block, ls->store);
+}
+
+static bool
+wants_dedup(struct lun *l)
+{
+	bool on;
+
+	lk_lock(&l->set->lk);
+	on = l->info.dedup;
+	lk_unlock(&l->set->lk);
+	return (on);
+}
+
+/* Places of blocks that are there already; without memory all stay. */
+static void
+share(struct lunset *ls, struct lun *l, struct change *changes, size_t n)
+{
+	struct place **p = malloc(SHARE_BLOCKS * sizeof(struct place *));
+	size_t k = 0;
+
+	if (p == NULL)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (!id_is_hole(&changes[i].place.id))
+			p[k++] = &changes[i].place;
+		if (k == SHARE_BLOCKS || i == n - 1) {
+			dedup_places(ls->store, p, k, l->block_shift);
+			k = 0;
+		}
+	}
+	free(p);
+}
+
+/* ---- fold, one LUN after the other ------------------------------------- */
+
+static int
+fold_one(struct lunset *ls, struct lun *l, bool dedup, struct overlay *o,
+    struct map_root *root)
+{
+	const struct map_lossy lossy = { lost_met, &ls->lost };
 	struct change *changes;
 	size_t n;
 	int rc;
 
 	if ((rc = overlay_list(o, &changes, &n)) != 0)
 		return (rc);
-	rc = map_fold(ls->nodes, root, changes, n, root);
+	if (dedup)
+		share(ls, l, changes, n);
+	rc = map_fold_lossy(ls->nodes, root, changes, n, &lossy, root);
 	free(changes);
 	return (rc);
 }
@@ -92,6 +151,7 @@ struct folder {
 	struct lun *l;
 	struct checkpoint *cp;
 	uint64_t gen, seq, after;
+	bool dedup;
 	struct map_root root;
 };
 
@@ -129,7 +189,7 @@ fold_lun(struct lunset *ls, struct lun *l, struct view *v, struct folder *f)
 		if (overlay_gen(o) > f->gen)
 			break;
 		if ((rc = name_snaps(f, overlay_gen(o))) == 0)
-			rc = fold_one(ls, o, &f->root);
+			rc = fold_one(ls, l, f->dedup, o, &f->root);
 	}
 	if (rc == 0)
 		rc = name_snaps(f, UINT64_MAX);
@@ -154,6 +214,32 @@ has_work(struct lun *l, const struct view *v, uint64_t gen, uint64_t seq)
 	return (true);
 }
 
+/* Samples of all LUNs, before the first of them is folded. */
+static void
+note_samples(struct lunset *ls, uint64_t gen, uint64_t seq,
+    struct checkpoint *cp)
+{
+	bool begun = false, gone;
+	struct view *v;
+
+	for (size_t i = 0; i < ls->n_folding; i++) {
+		struct lun *l = ls->folding[i];
+
+		if (!wants_dedup(l))
+			continue;
+		if (!begun)
+			dedup_begin(cp);
+		begun = true;
+		lk_lock(&l->lk);
+		v = view_ref(l->cur);
+		gone = gone_by(l->deleted_seq, seq);
+		lk_unlock(&l->lk);
+		if (!gone)
+			note_lun(ls, v, gen);
+		view_unref(v);
+	}
+}
+
 int
 ckpt_fold(void *arg, uint64_t gen, uint64_t seq, struct checkpoint *cp)
 {
@@ -163,9 +249,12 @@ ckpt_fold(void *arg, uint64_t gen, uint64_t seq, struct checkpoint *cp)
 	if ((rc = take_luns(ls)) != 0)
 		return (rc);
 	ls->fold_seq = seq;
+	note_samples(ls, gen, seq, cp);
+	lost_begin(&ls->lost);
 	for (size_t i = 0; i < ls->n_folding && rc == 0; i++) {
 		struct lun *l = ls->folding[i];
-		struct folder f = { .l = l, .cp = cp, .gen = gen, .seq = seq };
+		struct folder f = { .l = l, .cp = cp, .gen = gen, .seq = seq,
+		    .dedup = wants_dedup(l) };
 		struct view *v;
 		bool gone;
 
@@ -174,11 +263,12 @@ ckpt_fold(void *arg, uint64_t gen, uint64_t seq, struct checkpoint *cp)
 		gone = gone_by(l->deleted_seq, seq);
 		lk_unlock(&l->lk);
 		l->new_root = v->root;
+		lost_lun(&ls->lost, l->info.name);
 		if (!gone && has_work(l, v, gen, seq))
 			rc = fold_lun(ls, l, v, &f);
 		view_unref(v);
 	}
-	return (rc);
+	return (rc == 0 ? lost_end(&ls->lost) : rc);
 }
 
 /* ---- publish ---------------------------------------------------------- */
@@ -217,18 +307,27 @@ publish_snap(struct lun *l, struct snap *s, const struct view *cur,
 	struct view *nv = NULL, *old;
 
 	if (s->gen <= gen) {
-		if (!s->folded)
+		bool due = !s->folded || s->stale;
+
+		if (due)
 			nv = view_new(s->new_root, NULL, 0);
-		if (nv == NULL && s->view == NULL)
+		s->stale = due && nv == NULL;
+		if (s->stale)
+			atomic_store(&l->set->stale, true);
+		if (nv == NULL && s->view == NULL) {
+			s->stale = false;
 			return (false);
-		/* Without memory its old view stays, which is as good. */
+		}
+		/* Without memory its old view stays; it says the same. */
 		s->folded = true;
 	} else if (s->view != NULL) {
 		/* Newer than the cut: the same content over the new root. */
 		nv = slim(cur, l->new_root, gen, s->gen);
+		if (nv == NULL)
+			atomic_store(&l->set->stale, true);
 	}
 	swap(&s->view, nv, &old);
-	view_unref(old);
+	view_retire(l->set, old);
 	return (true);
 }
 
@@ -251,10 +350,12 @@ publish_lun(struct lunset *ls, struct lun *l, uint64_t gen)
 	}
 	if (all)
 		nv = slim(l->cur, l->new_root, gen, UINT64_MAX);
+	if (nv == NULL)
+		atomic_store(&ls->stale, true);
 	swap(&l->cur, nv, &old);
 	lk_unlock(&l->lk);
 	l->base_seq = ls->fold_seq;
-	view_unref(old);
+	view_retire(ls, old);
 }
 
 void
@@ -262,6 +363,7 @@ ckpt_publish(void *arg, uint64_t gen)
 {
 	struct lunset *ls = arg;
 
+	atomic_store(&ls->stale, false);
 	for (size_t i = 0; i < ls->n_folding; i++) {
 		struct lun *l = ls->folding[i];
 		bool gone;
@@ -274,6 +376,20 @@ ckpt_publish(void *arg, uint64_t gen)
 		else
 			publish_lun(ls, l, gen);
 	}
+	lost_committed(&ls->lost);
 	ckpt_drop(ls);
 	(void)pressure_measure(ls);
+}
+
+/*
+ * A view that could not be replaced stands on a root that the catalogue does
+ * not name any more; it is replaced by the next checkpoint.
+ */
+bool
+ckpt_settled(void *arg, bool unused)
+{
+	struct lunset *ls = arg;
+
+	return (!atomic_load(&ls->stale) &&
+	    (!unused || atomic_load(&ls->old_views) == 0));
 }

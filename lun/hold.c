@@ -23,61 +23,6 @@ put_row(struct manage *c, const struct lun_info *info)
 	row_put_item(&c->w, &row);
 }
 
-/* One LUN's row; with the admin lock held. */
-static int
-change_locked(struct lunset *ls, const struct lun_info *info)
-{
-	struct manage c;
-	int rc;
-
-	if ((rc = manage_begin(ls, REC_CATALOG, &c)) != 0)
-		return (rc);
-	put_row(&c, info);
-	return (manage_end(&c));
-}
-
-static int
-find(struct lunset *ls, const char *lun, struct lun_info *out)
-{
-	struct lun *l;
-
-	lk_lock(&ls->lk);
-	if ((l = table_by_name(ls, lun)) != NULL)
-		*out = l->info;
-	lk_unlock(&ls->lk);
-	return (l == NULL ? -ENOENT : 0);
-}
-
-int
-lunset_set_hold(struct lunset *ls, const char *lun, bool hold)
-{
-	struct lun_info info;
-	int rc;
-
-	lk_lock(&ls->admin_lk);
-	if ((rc = find(ls, lun, &info)) == 0 && info.hold != hold) {
-		info.hold = hold;
-		rc = change_locked(ls, &info);
-	}
-	lk_unlock(&ls->admin_lk);
-	return (rc);
-}
-
-int
-lunset_online(struct lunset *ls, const char *lun)
-{
-	struct lun_info info;
-	int rc;
-
-	lk_lock(&ls->admin_lk);
-	if ((rc = find(ls, lun, &info)) == 0 && info.held) {
-		info.held = false;
-		rc = change_locked(ls, &info);
-	}
-	lk_unlock(&ls->admin_lk);
-	return (rc);
-}
-
 /* Marks of LUNs and the end of the store's memory of it, in one record. */
 static int
 record_locked(struct lunset *ls)

@@ -140,7 +140,7 @@ check(const struct lun_op *op)
 	case LUN_FLUSH:
 		break;
 	}
-	if (rc == 0 && op->dev->snap != NULL && op->kind != LUN_READ &&
+	if (rc == 0 && lun_dev_is_read_only(op->dev) && op->kind != LUN_READ &&
 	    op->kind != LUN_FLUSH)
 		rc = -EROFS;
 	return (rc);

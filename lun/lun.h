@@ -50,6 +50,16 @@ struct lunset_conf {
 	unsigned prepared;		/* segments kept prepared */
 	uint64_t checkpoint_bytes;	/* 0 = default: log bytes between two */
 	uint64_t checkpoint_ms;		/* 0 = default: time between two */
+	/* Read everything so often, in the background (verify.h); 0: never. */
+	uint64_t scrub_s;
+	uint64_t scrub_rate_bytes;	/* a second; 0 = default */
+	uint64_t scrub_delay_ms;	/* after the opening; 0 = default */
+	/* As in struct store_conf (meta/store.h). */
+	bool read_only, salvage, locked;
+	const char *catalog;
+	unsigned space_low_percent;	/* warn below; 0: never */
+	uint64_t reserve_bytes;		/* kept allocated; 0: data is refused only
+					 * when the file system refuses it */
 };
 
 /*
@@ -68,6 +78,9 @@ int lunset_init(const struct lunset_conf *conf);
  */
 int lunset_open(const struct lunset_conf *conf, struct lunset **out);
 
+/* Opened with salvage: something was damaged and is left out. */
+bool lunset_is_damaged(const struct lunset *ls);
+
 /* Every lun_dev and lun_worker is closed.  Checkpoints.  Frees always; the
  * result tells whether the checkpoint succeeded (nothing is lost if not). */
 int lunset_close(struct lunset *ls);
@@ -75,6 +88,24 @@ int lunset_close(struct lunset *ls);
 /* The same without the checkpoint: the next opening replays the log, as it
  * does when the process was killed. */
 void lunset_abandon(struct lunset *ls);
+
+/*
+ * Is the catalogue of a store whole that nobody has open?  Looks in a child
+ * process, so only for programs without threads.  Reads the store, changes
+ * nothing.  With ${conf->salvage}: does it open so.
+ * Errors: -EUCLEAN no: logged why; -EBUSY a daemon has it open; -ENOENT not a
+ * store; -errno.
+ */
+int lunset_check(const struct lunset_conf *conf);
+
+/**
+ * lunset_rebuild(conf, force):
+ * Make the catalogue of a store anew from its segments (meta/rebuild.h), if
+ * it is not whole, or with ${force}; the old one is kept beside it.
+ * Errors: -EEXIST it is whole; -EBUSY; -EUCLEAN the log is damaged as well;
+ * those of rebuild_store.  Logged with what to do.
+ */
+int lunset_rebuild(const struct lunset_conf *conf, bool force);
 
 /* ---- LUNs ------------------------------------------------------------- */
 
@@ -95,6 +126,8 @@ struct lun_info {
 	bool open;			/* without CHAP from anywhere */
 	bool hold;			/* not served after a loss of power */
 	bool held;			/* ... and that has happened */
+	bool dedup;			/* blocks that are there are shared */
+	bool write_through;		/* every write is durable when done */
 	unsigned n_snaps, n_exposures;
 };
 
@@ -111,6 +144,8 @@ struct lun_params {
 	uint32_t block_bytes;		/* power of two, 4..64 KiB */
 	uint32_t sector_bytes;		/* 512 or 4096 */
 	bool open, hold;
+	bool no_dedup;			/* store everything again */
+	bool write_through;
 	const struct lun_user *users;	/* stored in the same change */
 	size_t n_users;
 };
@@ -144,6 +179,23 @@ int lunset_users(struct lunset *ls, uint64_t lun, struct lun_user **out,
  */
 int lunset_set_hold(struct lunset *ls, const char *lun, bool hold);
 int lunset_online(struct lunset *ls, const char *lun);
+
+/* ---- dedup --------------------------------------------------------------- */
+
+/*
+ * Whether blocks that are written from now on share the place of equal ones
+ * that the store has; what is shared stays so.  Errors: as lunset_set_hold.
+ */
+int lunset_set_dedup(struct lunset *ls, const char *lun, bool on);
+
+/* ---- the write cache ------------------------------------------------------ */
+
+/*
+ * With ${on} each write, zeroing and compare-and-write that is done after this
+ * returns is durable, as if it had LUN_F_FUA; what was acknowledged before is
+ * durable on return.  Errors: as lunset_set_hold.
+ */
+int lunset_set_write_through(struct lunset *ls, const char *lun, bool on);
 
 /* ---- who may enter ----------------------------------------------------- */
 
@@ -219,6 +271,45 @@ int lunset_exposures(struct lunset *ls, struct exposure_info **out,
 
 /* ---- state ------------------------------------------------------------ */
 
+/* How much space there is: enough, little, none for data. */
+enum lun_space { LUN_SPACE_OK, LUN_SPACE_LOW, LUN_SPACE_FULL };
+
+/*
+ * Tell ${fn} of each change of that from now on, on a thread of the engine's
+ * own; NULL: nobody, and when it has returned nobody is being told.
+ */
+typedef void lunset_space_fn(void *arg, enum lun_space now);
+void lunset_on_space(struct lunset *ls, lunset_space_fn *fn, void *arg);
+/* Less free than this is LOW; 0: never. */
+uint64_t lunset_low_bytes(struct lunset *ls);
+
+/* Space reclaim (meta/gc.h). */
+enum lun_gc_phase { LUN_GC_IDLE, LUN_GC_MARK, LUN_GC_MOVE, LUN_GC_FREE };
+struct lun_gc {
+	enum lun_gc_phase phase;
+	uint64_t done, total;		/* of this phase, about */
+	uint64_t runs;			/* that have ended since the opening */
+	int last_rc;			/* of the last of them */
+	uint64_t asked, ended;		/* numbers of runs asked for */
+	uint64_t last_ns;		/* when it ended, UTC; 0 = none has */
+	/* given back since the opening; moved: copied for it */
+	uint64_t freed_bytes, punched_bytes, moved_bytes;
+	/* as the last run found it; 0 before the first */
+	uint64_t logical_bytes;		/* mapped by LUNs */
+	uint64_t unique_bytes;		/* ... which are different blocks */
+	uint64_t snapshot_bytes;	/* blocks that only snapshots hold */
+	uint64_t node_bytes;		/* maps, with their second copies */
+};
+void lunset_gc_state(struct lunset *ls, struct lun_gc *out);
+
+/*
+ * Give back the space of what was overwritten or deleted: begin, or be content
+ * with the run that is waiting to begin; ${wait}: for its end and its result.
+ * Errors: -EROFS, -ESHUTDOWN the store is being closed; with ${wait}: -EILSEQ,
+ * -EIO a map is damaged, nothing was freed; -ENOSPC, -ENOMEM.
+ */
+int lunset_gc(struct lunset *ls, bool wait);
+
 struct lunset_status {
 	uint8_t uuid[16];
 	uint64_t epoch;			/* counts the openings */
@@ -229,11 +320,23 @@ struct lunset_status {
 	bool checkpointing;
 	uint64_t overlay_bytes, node_cache_bytes, memory_bytes;
 	uint64_t store_bytes, free_bytes;	/* allocated; in the file system */
+	enum lun_space space;
+	uint64_t low_bytes, hard_bytes;	/* less free: LOW; FULL */
+	uint64_t reserve_bytes;		/* allocated now */
+	uint64_t fs_bytes;		/* size of the file system */
+	struct lun_gc gc;
 	int failed;			/* 0, or -errno: stopped, read-only */
 	uint64_t medium_errors;
 	bool power_lost;		/* before this opening */
 	uint64_t power_from_ns;		/* what was acknowledged from here */
 	uint64_t power_to_ns;		/* to here, UTC, and not flushed */
+	struct lun_dedup {		/* since the opening */
+		uint64_t looked_bytes;	/* written, and looked at for copies */
+		uint64_t shared_bytes;	/* ... and there already: not stored */
+		uint64_t skipped_bytes;	/* ... for which there was no time */
+		uint64_t collisions;	/* equal names, different content */
+		uint64_t memory_bytes;	/* now */
+	} dedup;
 };
 void lunset_status(struct lunset *ls, struct lunset_status *out);
 
@@ -270,6 +373,15 @@ void lun_dev_close(struct lun_dev *d);	/* nothing in flight on it */
 uint64_t lun_dev_size_bytes(const struct lun_dev *d);
 uint32_t lun_dev_block_bytes(const struct lun_dev *d);
 bool lun_dev_is_read_only(const struct lun_dev *d);
+
+/*
+ * Where it may have data: a bit for each ${*out_unit_bytes}, the first one the
+ * low bit of the first byte; 0 is certainly a hole.  Reads the whole map
+ * (blocks); what of it cannot be read is marked.  The store is read-only, or
+ * nobody writes to the LUN.  The caller frees ${*out}.  -ENOMEM.
+ */
+int lun_dev_datamap(struct lun_dev *d, uint8_t **out,
+    uint64_t *out_unit_bytes);
 
 enum lun_op_kind {
 	LUN_READ,	/* iov <- off, len */

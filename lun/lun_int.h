@@ -5,6 +5,7 @@
 #ifndef LUN_LUN_INT_H
 #define LUN_LUN_INT_H
 
+#include "lun/lost.h"
 #include "lun/lun.h"
 #include "lun/map.h"
 #include "lun/overlay.h"
@@ -24,6 +25,7 @@
  */
 struct view {
 	_Atomic unsigned refs;
+	_Atomic uint64_t *old;		/* replaced: counted here while in use */
 	struct map_root root;
 	unsigned n;
 	struct overlay *ov[];
@@ -43,6 +45,7 @@ struct snap {
 	bool closing;			/* [s] being deleted or unexposed */
 	struct view *view;		/* [l] NULL until settled */
 	bool folded;			/* [l] its root is in the catalogue */
+	bool stale;			/* [l] ... and its view is of before */
 	struct map_root new_root;	/* [K] folded, not yet committed */
 };
 
@@ -60,6 +63,7 @@ struct lun {
 	bool closing;			/* [s] being deleted */
 	struct range_set ranges;
 	_Atomic uint64_t last_pos;	/* [a] log position of its last write */
+	_Atomic bool write_through;	/* [a] as in info, for writers */
 	uint64_t base_seq;		/* [K] in the committed root */
 	struct lk lk;			/* rank LK_LUN */
 	struct view *cur;		/* [l] published */
@@ -78,13 +82,31 @@ struct initiator {
 	char name[LUN_INITIATOR_CAP];
 };
 
+/* Blocks that readers could not get; recent.c.  Protected by lk. */
+struct recent_block {
+	uint64_t lun, seq, blk;
+	uint64_t first_ns, last_ns, times;
+	int rc;
+};
+#define RECENT_MAX	64u
+struct recent {
+	struct lk lk;			/* rank LK_VERIFY */
+	struct recent_block at[RECENT_MAX]; /* times 0: free */
+};
+
+struct verifier;
+
 struct lunset {
 	struct store *store;		/* [I] */
 	struct log *log;		/* [I] */
 	struct nodes *nodes;		/* [I] */
 	struct segs *segs;		/* [I] */
+	struct moved *moved;		/* [I] */
 	char *path;			/* [I] */
+	bool read_only;			/* [I] */
+	bool salvage, damaged;		/* [I] */
 	uint64_t memory_bytes;		/* [I] */
+	uint64_t overlay_limit;		/* [I] beyond it writers wait */
 	struct lk admin_lk;		/* rank LK_ADMIN: one change at a time */
 	struct lk lk;			/* rank LK_LUNSET */
 	struct list luns;		/* [s] */
@@ -94,9 +116,17 @@ struct lunset {
 	struct lun **folding;		/* [K] references, between fold and */
 	size_t n_folding;		/* [K]   publish */
 	uint64_t fold_seq;		/* [K] */
+	struct lost lost;		/* [K] */
 	_Atomic uint64_t overlay_bytes;	/* [a] as of pressure_ms */
 	_Atomic uint64_t pressure_ms;	/* [a] */
 	_Atomic uint64_t medium_errors;	/* [a] */
+	_Atomic uint64_t old_views;	/* [a] replaced and still in use */
+	_Atomic bool stale;		/* [a] one could not be replaced */
+	struct recent recent;
+	struct verifier *verifier;	/* [I] */
+	struct lk notify_lk;		/* rank LK_NOTIFY */
+	lunset_space_fn *on_space;	/* under notify_lk */
+	void *on_space_arg;
 };
 
 /* ---- view.c ----------------------------------------------------------- */
@@ -106,6 +136,8 @@ struct view *view_new(struct map_root root, struct overlay *const *ov,
     unsigned n);
 struct view *view_ref(struct view *v);
 void view_unref(struct view *v);
+/* The same, for one that is not published any more; NULL is fine. */
+void view_retire(struct lunset *ls, struct view *v);
 /* The published view of the LUN, or of the snapshot; a reference. */
 struct view *view_of(struct lun *l, struct snap *s);
 /*
@@ -180,13 +212,30 @@ int replay_record(void *arg, const struct rec *r, const uint8_t *hdr,
     const uint8_t *payload);
 int ckpt_fold(void *arg, uint64_t gen, uint64_t seq, struct checkpoint *cp);
 void ckpt_publish(void *arg, uint64_t gen);
+bool ckpt_settled(void *arg, bool unused);
 void ckpt_drop(struct lunset *ls);
+
+/* space.c, for store_ops */
+uint64_t space_fold_need(void *arg);
+void space_changed(void *arg, enum space_level now);
 
 /* Memory of all overlays now; remembered in ls->overlay_bytes. */
 uint64_t pressure_measure(struct lunset *ls);
 
 /* list.c: all about an exposed snapshot; with set lk held. */
 void exposure_fill(const struct snap *s, struct exposure_info *e);
+
+/* ---- recent.c ---------------------------------------------------------- */
+
+void recent_init(struct recent *t);
+void recent_fini(struct recent *t);
+/* Any thread. */
+void recent_add(struct recent *t, uint64_t lun, uint64_t seq, uint64_t blk,
+    int rc);
+
+/* scrub.c: the row of CAT_STORE, at opening; ignored later. */
+#define SCRUB_KEY "scrub"
+int scrub_row_put(struct verifier *v, const uint8_t *val, size_t vlen);
 
 /* ---- an open device ---------------------------------------------------- */
 

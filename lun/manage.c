@@ -168,6 +168,8 @@ lunset_create(struct lunset *ls, const struct lun_params *p,
 		.created_ns = clock_utc_ns(),
 		.open = p->open,
 		.hold = p->hold,
+		.dedup = !p->no_dedup,
+		.write_through = p->write_through,
 	};
 	int rc;
 

@@ -10,6 +10,10 @@
  * the same reason a node from the cache, which is found by its locator alone,
  * is compared with the id that its parent has for it.
  *
+ * When no copy can be read at all, the caller decides whether what it held is
+ * lost.  A lost subtree is a place like a hole: whatever is not changed below
+ * it stays lost.
+ *
  * A subtree of level n covers 64^n blocks: a node of level 1 is a leaf, level
  * 0 is a block.
  */
@@ -21,6 +25,7 @@
 #include "meta/base/check.h"
 
 static const struct place hole;
+static const struct place lost = { { UINT64_MAX, UINT64_MAX }, LOC_LOST };
 
 static uint64_t
 level_blks(unsigned level)
@@ -75,16 +80,23 @@ node_read(struct nodes *ns, const struct place *p, unsigned flags,
  * For folding: what is copied from here goes into both copies of a new node,
  * so a locator that is bad in one copy of the old one must not be among it.
  */
-static int
-node_read_both(struct nodes *ns, const struct place *p, struct node *out)
+static bool
+both_cached(struct nodes *ns, const struct place *p, struct node *out)
 {
 	struct id id;
 
-	if (nodes_peek_both(ns, p->loc, out) == 0) {
-		id = node_id(out);
-		if (id_equal(&id, &p->id))
-			return (0);
-	}
+	if (nodes_peek_both(ns, p->loc, out) != 0)
+		return (false);
+	id = node_id(out);
+	return (id_equal(&id, &p->id));
+}
+
+static int
+node_read_both(struct nodes *ns, const struct place *p, struct node *out)
+{
+
+	if (both_cached(ns, p, out))
+		return (0);
 	return (nodes_load(ns, *p, NODE_BOTH, out));
 }
 
@@ -98,10 +110,12 @@ struct fold_at {
 
 struct fold {
 	struct nodes *ns;
+	const struct map_lossy *lossy;	/* or NULL */
 	const struct change *changes;
 	size_t n;
 	struct fold_at at;
 	bool unreadable;		/* the error came from reading */
+	bool denied;			/* ... and that is not to be borne */
 };
 
 static uint64_t
@@ -142,6 +156,20 @@ fold_child(struct fold *f, unsigned level, uint64_t base,
 	return (0);
 }
 
+/* Do the changes from here on leave nothing of [${base}, ${end})? */
+static bool
+all_changed(const struct fold *f, uint64_t base, uint64_t end)
+{
+	uint64_t pos = base;
+
+	for (size_t i = f->at.i; i < f->n && pos < end; i++) {
+		if (f->changes[i].first_blk > pos)
+			return (false);
+		pos = change_end(&f->changes[i]);
+	}
+	return (pos >= end);
+}
+
 /*
  * Reading below child ${k} of ${p} failed.  True, and where the other copy of
  * the node says that the child is, when the two differ.
@@ -162,6 +190,32 @@ other_child(struct fold *f, const struct place *p, unsigned k,
 	return (true);
 }
 
+/* Errors that say something about what is on the disk. */
+static bool
+is_damage(int rc)
+{
+
+	return (rc == -EILSEQ || rc == -EIO || rc == -ENODATA ||
+	    rc == -ENOENT || rc == -EBADMSG || rc == -EUCLEAN);
+}
+
+/* The same walk once more, over a subtree that is lost, if that may be. */
+static int
+fold_lost(struct fold *f, unsigned level, uint64_t base, struct fold_at at,
+    const struct place *old, int rc, struct place *out)
+{
+
+	if (f->lossy == NULL || f->denied || !is_damage(rc))
+		return (rc);
+	if (!f->lossy->met(f->lossy->arg, *old, base, level_blks(level), rc)) {
+		f->denied = true;
+		return (rc);
+	}
+	f->at = at;
+	f->unreadable = false;
+	return (fold_child(f, level, base, &lost, out));
+}
+
 /* Child ${k} of the node at ${p}, which was read into ${was}. */
 static int
 fold_child_of(struct fold *f, unsigned level, uint64_t base,
@@ -173,11 +227,16 @@ fold_child_of(struct fold *f, unsigned level, uint64_t base,
 	int rc;
 
 	rc = fold_child(f, level, base, &old, out);
-	if (rc == 0 || !f->unreadable || !other_child(f, p, k, &old))
+	if (rc == 0 || !f->unreadable)
 		return (rc);
-	f->at = at;
-	f->unreadable = false;
-	return (fold_child(f, level, base, &old, out));
+	if (other_child(f, p, k, &old)) {
+		f->at = at;
+		f->unreadable = false;
+		rc = fold_child(f, level, base, &old, out);
+		if (rc == 0 || !f->unreadable)
+			return (rc);
+	}
+	return (fold_lost(f, level, base, at, &old, rc, out));
 }
 
 static bool
@@ -193,21 +252,71 @@ only_holes(const struct node *n)
 	return (true);
 }
 
+static void
+all_lost(struct node *n)
+{
+
+	for (unsigned k = 0; k < NODE_FANOUT; k++)
+		node_set_child(n, k, lost);
+}
+
+/*
+ * What a node holds before the changes.  One of which nothing remains is not
+ * read: it may as well be a hole, and if it is unreadable nobody is harmed.
+ * When it is at hand, though, it may show that nothing changes.
+ */
+static int
+fold_read(struct fold *f, const struct place **old, uint64_t base,
+    uint64_t end, struct node *was)
+{
+	int rc;
+
+	memset(was, 0, sizeof(*was));
+	if (!id_is_hole(&(*old)->id) && !place_is_lost(*old) &&
+	    all_changed(f, base, end)) {
+		if (both_cached(f->ns, *old, was))
+			return (0);
+		memset(was, 0, sizeof(*was));
+		*old = &hole;
+	}
+	if (id_is_hole(&(*old)->id))
+		return (0);
+	if (place_is_lost(*old)) {
+		all_lost(was);
+		return (0);
+	}
+	if ((rc = node_read_both(f->ns, *old, was)) != 0)
+		f->unreadable = true;
+	return (rc);
+}
+
+/* The blocks of a leaf that are others now. */
+static void
+note_replaced(struct fold *f, const struct node *was, const struct node *now)
+{
+
+	for (unsigned k = 0; k < NODE_FANOUT; k++) {
+		const struct place a = node_child(was, k);
+		const struct place b = node_child(now, k);
+
+		if (!id_is_hole(&a.id) && !place_is_lost(&a) && a.loc != b.loc)
+			segs_replaced(nodes_segs(f->ns), loc_segment(a.loc),
+			    loc_sectors(a.loc) * SECTOR_BYTES);
+	}
+}
+
 static int
 fold_node(struct fold *f, unsigned level, uint64_t base,
     const struct place *old, struct place *out)
 {
 	const uint64_t end = base + level_blks(level);
-	struct node was = { { 0 } }, now;
+	struct node was, now;
 	struct place child;
 	uint64_t blk;
 	int rc;
 
-	if (!id_is_hole(&old->id) &&
-	    (rc = node_read_both(f->ns, old, &was)) != 0) {
-		f->unreadable = true;
+	if ((rc = fold_read(f, &old, base, end, &was)) != 0)
 		return (rc);
-	}
 	now = was;
 	while ((blk = fold_next(f)) < end) {
 		const unsigned k = child_of(level, blk);
@@ -222,6 +331,8 @@ fold_node(struct fold *f, unsigned level, uint64_t base,
 		*out = id_is_hole(&old->id) ? hole : *old;
 		return (0);
 	}
+	if (level == 1)
+		note_replaced(f, &was, &now);
 	if (only_holes(&now)) {
 		*out = hole;
 		return (0);
@@ -249,7 +360,18 @@ int
 map_fold(struct nodes *ns, const struct map_root *root,
     const struct change *changes, size_t n, struct map_root *out)
 {
-	struct fold f = { .ns = ns, .changes = changes, .n = n };
+
+	return (map_fold_lossy(ns, root, changes, n, NULL, out));
+}
+
+int
+map_fold_lossy(struct nodes *ns, const struct map_root *root,
+    const struct change *changes, size_t n, const struct map_lossy *lossy,
+    struct map_root *out)
+{
+	struct fold f = { .ns = ns, .lossy = lossy, .changes = changes,
+	    .n = n };
+	const struct fold_at at = f.at;
 	struct map_root r = *root;
 	int rc;
 
@@ -258,6 +380,9 @@ map_fold(struct nodes *ns, const struct map_root *root,
 		return (-EINVAL);
 	if (n > 0) {
 		rc = fold_child(&f, root->height, 0, &root->top, &r.top);
+		if (rc != 0 && f.unreadable)
+			rc = fold_lost(&f, root->height, 0, at, &root->top, rc,
+			    &r.top);
 		if (rc != 0)
 			return (rc);
 	}
@@ -285,6 +410,10 @@ find_down(struct map_find *f, struct place p)
 	for (;;) {
 		if (walk_over(&f->root, f->blk, &p)) {
 			f->hole = true;
+			return (0);
+		}
+		if (place_is_lost(&p)) {
+			all_lost(&f->leaf);
 			return (0);
 		}
 		if (!node_cached(f->ns, &p, f->flags, &f->leaf))
@@ -343,6 +472,11 @@ map_find_wait(struct nodes *ns, const struct map_root *root, uint64_t blk,
 	for (level = root->height; level > 0; level--) {
 		if (walk_over(root, blk, &p)) {
 			*is_hole = true;
+			return (0);
+		}
+		if (place_is_lost(&p)) {
+			all_lost(leaf);
+			*is_hole = false;
 			return (0);
 		}
 		if ((rc = node_read(ns, &p, flags, &n)) != 0)

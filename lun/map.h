@@ -31,14 +31,31 @@ unsigned map_height(uint64_t n_blk);
 /**
  * map_fold(ns, root, changes, n, out):
  * Write the nodes that differ, bottom-up, and give the new root.  Changes are
- * sorted and do not overlap (overlay_list).  Reads the nodes it needs.  Peak
- * memory is a few nodes per level, whatever ${n}.
+ * sorted and do not overlap (overlay_list).  Reads the nodes it needs, and none
+ * of which all blocks are changed.  Peak memory is a few nodes per level,
+ * whatever ${n}.
  * Errors:  -EIO/-EILSEQ an old node is unreadable, -ENOSPC, -ENOMEM,
  *          -EINVAL changes out of order or beyond the tree; ${*out} untouched.
  * Threads: only the keeper.   Durable: after nodes_flush and nodes_sync.
  */
 int map_fold(struct nodes *ns, const struct map_root *root,
     const struct change *changes, size_t n, struct map_root *out);
+
+/*
+ * What to do about a node of which no copy can be read, and a change falls
+ * below it: ${met} is told its place, the ${n_blk} blocks from ${first_blk}
+ * that it covers and the error (never one that memory or descriptors cause).
+ * True: the fold goes on as if all of them had been lost (rec.h), so that
+ * those which are not changed stay lost; false: the fold fails with the error.
+ */
+struct map_lossy {
+	bool (*met)(void *arg, struct place p, uint64_t first_blk,
+	    uint64_t n_blk, int rc);
+	void *arg;
+};
+int map_fold_lossy(struct nodes *ns, const struct map_root *root,
+    const struct change *changes, size_t n, const struct map_lossy *lossy,
+    struct map_root *out);
 
 /*
  * Look up the leaf that covers a block, without blocking.  The owner embeds
@@ -48,7 +65,8 @@ int map_fold(struct nodes *ns, const struct map_root *root,
  *  -EINPROGRESS  ${done} will be called on the executor's thread with rc set
  *  -errno        as nodes_load
  * With ${flags} NODE_FROM_TWIN the path is read again from the other copies.
- * Blocks beyond the tree are holes.
+ * Blocks beyond the tree are holes.  What is lost is a place in the leaf, also
+ * where a whole subtree is (place_is_lost).
  */
 struct map_find {
 	struct nodes *ns;

@@ -85,6 +85,16 @@ overlay_bytes(const struct overlay *o)
 	return (atomic_load(&o->bytes));
 }
 
+void
+overlay_count(struct overlay *o, uint64_t *n_blk, uint64_t *n_ranges)
+{
+
+	*n_blk = atomic_load(&o->blocks.n_entries);
+	lk_lock(&o->holes.lk);
+	*n_ranges = o->holes.n_pieces;
+	lk_unlock(&o->holes.lk);
+}
+
 bool
 overlay_is_empty(struct overlay *o)
 {
@@ -117,14 +127,14 @@ overlay_unreserve(struct overlay *o, size_t n_blk, size_t n_ranges)
 		holes_unreserve(&o->holes, n_ranges);
 }
 
-void
+locator
 overlay_put(struct overlay *o, uint64_t blk, struct place p, uint64_t seq)
 {
 
 	TT_MAGIC(o, OVERLAY_MAGIC);
 	if (id_is_hole(&p.id))
 		p.loc = 0;
-	blocks_put(&o->blocks, blk, p, seq);
+	return (blocks_put(&o->blocks, blk, p, seq));
 }
 
 void
@@ -309,4 +319,13 @@ out_pieces:
 out_refs:
 	free(c.refs);
 	return (rc);
+}
+
+void
+overlay_each_block(struct overlay *o,
+    void (*fn)(void *arg, const struct place *p), void *arg)
+{
+
+	TT_MAGIC(o, OVERLAY_MAGIC);
+	blocks_each(&o->blocks, fn, arg);
 }

@@ -38,11 +38,12 @@ uint64_t overlay_gen(const struct overlay *o);
  * memory for ${n_blk} more block entries and ${n_ranges} more ranges (-ENOMEM,
  * also beyond 2^28 blocks in one overlay; then nothing is reserved) and
  * afterwards either inserts that many or calls overlay_unreserve with what
- * it did not use.
+ * it did not use.  overlay_put returns what nobody can read from here any
+ * more (the older of two places of the block), 0: nothing.
  */
 int overlay_reserve(struct overlay *o, size_t n_blk, size_t n_ranges);
 void overlay_unreserve(struct overlay *o, size_t n_blk, size_t n_ranges);
-void overlay_put(struct overlay *o, uint64_t blk, struct place p,
+locator overlay_put(struct overlay *o, uint64_t blk, struct place p,
     uint64_t seq);
 void overlay_put_hole(struct overlay *o, uint64_t first_blk, uint64_t n_blk,
     uint64_t seq);
@@ -60,6 +61,9 @@ void overlay_get_run(struct overlay *o, uint64_t first_blk, unsigned n,
 /* True when nothing was ever inserted. */
 bool overlay_is_empty(struct overlay *o);
 
+/* Blocks that it knows singly, and ranges.  Any thread. */
+void overlay_count(struct overlay *o, uint64_t *n_blk, uint64_t *n_ranges);
+
 /* Memory held, in bytes (about; grows with the entries).  Any thread. */
 uint64_t overlay_bytes(const struct overlay *o);
 
@@ -73,5 +77,12 @@ struct change {
 	struct place place;
 };
 int overlay_list(struct overlay *o, struct change **out, size_t *out_n);
+
+/*
+ * The places of all its single blocks, also of those that a range covers, in
+ * no order.  Under the same conditions.
+ */
+void overlay_each_block(struct overlay *o,
+    void (*fn)(void *arg, const struct place *p), void *arg);
 
 #endif /* !LUN_OVERLAY_H */

@@ -159,6 +159,9 @@ chunk_failed(struct rchunk *c)
 		r->bad_off = TT_MAX(off, r->op->off_bytes);
 	}
 	atomic_fetch_add(&r->w->ls->medium_errors, 1);
+	recent_add(&r->w->ls->recent, r->lun->info.number,
+	    r->op->dev->snap == NULL ? LUN_HEAD : r->op->dev->snap->info.seq,
+	    c->bad_blk, c->rc);
 	if (msg_allowed(&bad_limit, 20))
 		msg_err("LUN %s: block %llu is unreadable (%d)",
 		    r->lun->info.name, (unsigned long long)c->bad_blk, c->rc);
@@ -280,32 +283,42 @@ run_done(struct exec_read *rd)
 	chunk_put(c);
 }
 
-static void
+/*
+ * Starts what lies behind each other of the run's blocks (a reclaim of space
+ * may have moved them apart) and says how many blocks that is.
+ */
+static unsigned
 run_start(struct rrun *u)
 {
 	struct rchunk *c = u->c;
 	locator loc = c->place[u->first].loc;
-	uint64_t off = (uint64_t)loc_off_sectors(loc) * SECTOR_BYTES;
-	size_t len = (size_t)u->n * c->rop->lun->info.block_bytes;
+	uint32_t each = loc_sectors(loc), got;
+	uint64_t off;
+	unsigned n = u->n;
+	size_t len;
 	int rc;
 
-	rc = segs_get(c->rop->w->ls->segs, loc_segment(loc), &u->seg);
+	rc = moved_get_run(c->rop->w->ls->moved, loc, 0, n * each, &u->seg,
+	    &off, &got);
 	if (rc != 0) {
 		chunk_bad(c, u->first, rc == -ENOMEM ? rc : -EIO);
 		run_free(u);
-		return;
+		return (n);
 	}
+	n = u->n = got / each;
+	len = (size_t)n * c->rop->lun->info.block_bytes;
 	u->iov = (struct iovec){ u->dst, len };
 	if (seg_read_cached(u->seg, &u->iov, 1, off) == (ssize_t)len) {
 		seg_put(u->seg);
 		run_verify(u);
 		run_free(u);
-		return;
+		return (n);
 	}
 	u->rd = (struct exec_read){ .fd = seg_fd(u->seg), .iov = &u->iov,
 	    .n_iov = 1, .off_bytes = off, .done = run_done };
 	c->pending++;
 	exec_read(c->rop->w->ex, &u->rd);
+	return (n);
 }
 
 /* Where block ${i} of the chunk goes directly, or NULL. */
@@ -329,7 +342,8 @@ run_length(const struct rchunk *c, unsigned i, const uint8_t *dst)
 	locator first = c->place[i].loc;
 	unsigned n = 1;
 
-	if (dst == NULL)
+	/* The second time one by one: which of them is it? */
+	if (dst == NULL || c->again)
 		return (1);
 	while (i + n < c->n) {
 		const struct place *p = &c->place[i + n];
@@ -385,7 +399,7 @@ chunk_read(struct rchunk *c)
 		if ((u = run_new(c, i, n, dst)) == NULL)
 			chunk_bad(c, i, -ENOMEM);
 		else
-			run_start(u);
+			n = run_start(u);
 		i += n;
 	}
 	chunk_put(c);
@@ -439,7 +453,9 @@ found(struct rchunk *c, int rc)
 		chunk_read(c);
 		return;
 	}
-	chunk_bad(c, 0, rc == -ENOMEM || rc == -EILSEQ ? rc : -EIO);
+	/* Blocks that the overlays have are not harmed. */
+	chunk_bad(c, (unsigned)__builtin_ctzll(~c->known),
+	    rc == -ENOMEM || rc == -EILSEQ ? rc : -EIO);
 	c->pending = 1;
 	chunk_put(c);
 }

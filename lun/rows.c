@@ -125,6 +125,10 @@ row_lun_enc(const struct lun_info *l, struct row *out)
 		item_put(&w, ATTR_HOLD, &yes, 1);
 	if (l->held)
 		item_put(&w, ATTR_HELD, &yes, 1);
+	if (!l->dedup)
+		item_put(&w, ATTR_NO_DEDUP, &yes, 1);
+	if (l->write_through)
+		item_put(&w, ATTR_WRITE_THROUGH, &yes, 1);
 	TT_ASSERT(!w.bad);
 	out->vlen = (size_t)(w.p - out->val);
 }
@@ -153,6 +157,12 @@ lun_attr(const struct item *it, struct lun_info *l)
 	case ATTR_HELD:
 		l->held = it->len == 1 && it->val[0] == 1;
 		return (l->held);
+	case ATTR_NO_DEDUP:
+		l->dedup = false;
+		return (it->len == 1 && it->val[0] == 1);
+	case ATTR_WRITE_THROUGH:
+		l->write_through = true;
+		return (it->len == 1 && it->val[0] == 1);
 	default:
 		return (get_identity(it, &l->identity));
 	}
@@ -175,7 +185,7 @@ row_lun_dec(const uint8_t *key, size_t klen, const uint8_t *val, size_t vlen,
     struct lun_info *out)
 {
 	struct rd r = rd_init(val, vlen);
-	struct lun_info l = { 0 };
+	struct lun_info l = { .dedup = true };
 	struct item it;
 
 	if (klen != 8)

@@ -30,7 +30,9 @@ enum attr {
 	ATTR_OPEN = 9,		/* 1: 0 or 1 */
 	ATTR_SECRET = 10,	/* sealed bytes */
 	ATTR_HOLD = 11,		/* 1: 1; absent: no */
-	ATTR_HELD = 12		/* 1: 1; absent: no */
+	ATTR_HELD = 12,		/* 1: 1; absent: no */
+	ATTR_NO_DEDUP = 13,	/* 1: 1; absent: blocks are shared */
+	ATTR_WRITE_THROUGH = 14	/* 1: 1; absent: there is a write cache */
 };
 
 enum access_kind {

@@ -6,10 +6,12 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 #include "lun/lun_int.h"
+#include "lun/verify_int.h"
 #include "meta/base/clock.h"
+#include "meta/dedup.h"
+#include "meta/memory.h"
 
 #define MEMORY_DEFAULT (UINT64_C(512) << 20)
 
@@ -18,6 +20,9 @@ static const struct store_ops set_store_ops = {
 	.replay = replay_record,
 	.fold = ckpt_fold,
 	.publish = ckpt_publish,
+	.settled = ckpt_settled,
+	.fold_need = space_fold_need,
+	.space = space_changed,
 };
 
 int
@@ -32,6 +37,9 @@ set_free(struct lunset *ls)
 {
 
 	ckpt_drop(ls);
+	lost_fini(&ls->lost);
+	recent_fini(&ls->recent);
+	verifier_free(ls->verifier, false);
 	LIST_FOREACH_SAFE(it, nx, &ls->luns) {
 		struct lun *l = LIST_ENTRY(it, struct lun, link);
 
@@ -42,6 +50,7 @@ set_free(struct lunset *ls)
 	}
 	lk_destroy(&ls->lk);
 	lk_destroy(&ls->admin_lk);
+	lk_destroy(&ls->notify_lk);
 	free(ls->path);
 	free(ls);
 }
@@ -54,8 +63,15 @@ lunset_open(const struct lunset_conf *conf, struct lunset **out)
 		.prepared = conf->prepared,
 		.checkpoint_bytes = conf->checkpoint_bytes,
 		.checkpoint_ms = conf->checkpoint_ms,
+		.space_low_percent = conf->space_low_percent,
+		.reserve_bytes = conf->reserve_bytes,
+		.read_only = conf->read_only,
+		.salvage = conf->salvage,
+		.locked = conf->locked,
+		.catalog = conf->catalog,
 		.ops = &set_store_ops,
 	};
+	struct memory_shares share;
 	struct lunset *ls;
 	int rc;
 
@@ -65,7 +81,10 @@ lunset_open(const struct lunset_conf *conf, struct lunset **out)
 	    conf->memory_bytes;
 	ls->next_lun = 1;
 	ls->replay_gen = 1;
+	lost_init(&ls->lost);
+	recent_init(&ls->recent);
 	lk_init(&ls->admin_lk, LK_ADMIN);
+	lk_init(&ls->notify_lk, LK_NOTIFY);
 	lk_init(&ls->lk, LK_LUNSET);
 	list_init(&ls->luns);
 	for (unsigned i = 0; i < LUN_HASH; i++)
@@ -74,16 +93,27 @@ lunset_open(const struct lunset_conf *conf, struct lunset **out)
 		rc = -ENOMEM;
 		goto out_free;
 	}
+	if ((rc = verifier_new(ls, conf, &ls->verifier)) != 0)
+		goto out_free;
 	sc.arg = ls;
-	sc.node_cache_bytes = ls->memory_bytes / 2;
+	ls->read_only = conf->read_only;
+	ls->salvage = conf->salvage;
+	memory_divide(ls->memory_bytes, &share);
+	ls->overlay_limit = share.overlays / 2;
+	sc.node_cache_bytes = share.node_cache;
+	sc.dedup_bytes = share.dedup;
 	if ((rc = store_open(&sc, &ls->store)) != 0)
 		goto out_free;
 	ls->log = store_log(ls->store);
 	ls->nodes = store_nodes(ls->store);
 	ls->segs = store_segs(ls->store);
+	ls->moved = store_moved(ls->store);
 	if ((rc = table_check(ls)) != 0 || (rc = store_start(ls->store)) != 0)
 		goto out_close;
-	hold_after_power_loss(ls);
+	if (!ls->read_only)
+		hold_after_power_loss(ls);
+	if ((rc = verifier_start(ls->verifier)) != 0)
+		goto out_close;
 	*out = ls;
 	return (0);
 
@@ -94,11 +124,20 @@ out_free:
 	return (rc);
 }
 
+bool
+lunset_is_damaged(const struct lunset *ls)
+{
+
+	return (ls->damaged || store_is_damaged(ls->store));
+}
+
 int
 lunset_close(struct lunset *ls)
 {
 	int rc;
 
+	verifier_free(ls->verifier, true);
+	ls->verifier = NULL;
 	rc = store_close(ls->store, true);
 	set_free(ls);
 	return (rc);
@@ -108,6 +147,8 @@ void
 lunset_abandon(struct lunset *ls)
 {
 
+	verifier_free(ls->verifier, false);
+	ls->verifier = NULL;
 	(void)store_close(ls->store, false);
 	set_free(ls);
 }
@@ -193,7 +234,7 @@ bool
 lun_dev_is_read_only(const struct lun_dev *d)
 {
 
-	return (d->snap != NULL);
+	return (d->snap != NULL || d->lun->set->read_only);
 }
 
 /* ---- status ----------------------------------------------------------- */
@@ -224,7 +265,8 @@ lunset_status(struct lunset *ls, struct lunset_status *out)
 	struct store_power power;
 	struct store_state ss;
 	struct log_state st;
-	struct statvfs vfs;
+	struct space_state sp;
+	struct dedup_state ds;
 
 	memset(out, 0, sizeof(*out));
 	log_state(ls->log, &st);
@@ -241,12 +283,21 @@ lunset_status(struct lunset *ls, struct lunset_status *out)
 	out->node_cache_bytes = nodes_cached_bytes(ls->nodes);
 	out->memory_bytes = ls->memory_bytes;
 	out->store_bytes = segs_used_bytes(ls->segs);
+	lunset_gc_state(ls, &out->gc);
 	out->failed = st.failed;
 	store_power(ls->store, &power);
 	out->power_lost = power.lost;
 	out->power_from_ns = power.from_ns;
 	out->power_to_ns = power.to_ns;
 	out->medium_errors = atomic_load(&ls->medium_errors);
-	if (statvfs(ls->path, &vfs) == 0)
-		out->free_bytes = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+	space_state(store_space(ls->store), &sp);
+	out->space = (enum lun_space)sp.level;
+	out->free_bytes = sp.free_bytes;
+	out->fs_bytes = sp.total_bytes;
+	out->low_bytes = sp.low_bytes;
+	out->hard_bytes = sp.hard_bytes;
+	out->reserve_bytes = sp.reserve_bytes;
+	store_dedup_state(ls->store, &ds);
+	out->dedup = (struct lun_dedup){ ds.looked_bytes, ds.shared_bytes,
+	    ds.skipped_bytes, ds.collisions, ds.memory_bytes };
 }

@@ -71,6 +71,7 @@ add_lun(struct lunset *ls, const struct lun_info *info)
 	atomic_init(&l->refs, 1);
 	l->set = ls;
 	l->info = *info;
+	atomic_store(&l->write_through, info->write_through);
 	list_init(&l->users);
 	list_init(&l->initiators);
 	list_init(&l->snaps);
@@ -142,7 +143,7 @@ snap_unref(struct snap *s)
 
 	if (s == NULL || atomic_fetch_sub(&s->refs, 1) != 1)
 		return;
-	view_unref(s->view);
+	view_retire(s->lun->set, s->view);
 	free(s);
 }
 
@@ -227,6 +228,9 @@ put_lun_row(struct lunset *ls, const uint8_t *key, size_t klen,
 	memcpy(l->info.name, info.name, sizeof(l->info.name));
 	l->info.open = info.open;
 	l->info.hold = info.hold;
+	l->info.dedup = info.dedup;
+	l->info.write_through = info.write_through;
+	atomic_store(&l->write_through, info.write_through);
 	l->info.held = info.held;
 	return (0);
 }
@@ -324,6 +328,8 @@ put_store_row(struct lunset *ls, const uint8_t *key, size_t klen,
 			return (-EILSEQ);
 		ls->next_lun = TT_MAX(ls->next_lun, get_be64(val));
 	}
+	if (klen == strlen(SCRUB_KEY) && memcmp(key, SCRUB_KEY, klen) == 0)
+		return (scrub_row_put(ls->verifier, val, vlen));
 	return (0);
 }
 
@@ -523,7 +529,10 @@ table_check(struct lunset *ls)
 				continue;
 			msg_err("snapshot %s@%s has no map: the catalogue is "
 			    "damaged", l->info.name, s->info.name);
-			return (-EUCLEAN);
+			if (!ls->salvage)
+				return (-EUCLEAN);
+			s->deleted_seq = s->info.seq;
+			ls->damaged = true;
 		}
 	}
 	return (0);

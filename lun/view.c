@@ -18,6 +18,7 @@ view_new(struct map_root root, struct overlay *const *ov, unsigned n)
 	if (v == NULL)
 		return (NULL);
 	atomic_init(&v->refs, 1);
+	v->old = NULL;
 	v->root = root;
 	v->n = n;
 	for (unsigned i = 0; i < n; i++)
@@ -41,7 +42,21 @@ view_unref(struct view *v)
 		return;
 	for (unsigned i = 0; i < v->n; i++)
 		overlay_unref(v->ov[i]);
+	if (v->old != NULL)
+		atomic_fetch_sub(v->old, 1);
 	free(v);
+}
+
+void
+view_retire(struct lunset *ls, struct view *v)
+{
+
+	if (v == NULL)
+		return;
+	/* Counted before anybody else can let it go. */
+	atomic_fetch_add(&ls->old_views, 1);
+	v->old = &ls->old_views;
+	view_unref(v);
 }
 
 struct view *
@@ -76,6 +91,7 @@ with_overlay(const struct view *v, struct overlay *o)
 	if (nv == NULL)
 		return (NULL);
 	atomic_init(&nv->refs, 1);
+	nv->old = NULL;
 	nv->root = v->root;
 	nv->n = v->n + 1;
 	while (i < v->n && overlay_gen(v->ov[i]) > overlay_gen(o))
@@ -107,7 +123,7 @@ view_overlay(struct lun *l, uint64_t gen, struct overlay **out)
 	if (rc == 0)
 		*out = overlay_ref(o);
 	lk_unlock(&l->lk);
-	view_unref(old);
+	view_retire(l->set, old);
 	if (fresh != NULL)
 		overlay_unref(fresh);
 	return (rc);

@@ -16,7 +16,7 @@
 #include "meta/base/clock.h"
 
 #define PRESSURE_EVERY_MS	50u
-#define DELAY_MAX_US		100000u
+#define DELAY_MAX_US		1000000u
 
 /* ---- the object ------------------------------------------------------- */
 
@@ -89,13 +89,16 @@ delay_over(struct exec_timer *t)
 }
 
 /*
- * Beyond its share of the memory, the overlays' growth is slowed down, more
- * and more, while a checkpoint is on its way; it is never stopped hard.
+ * Beyond their limit, which is half of their share of the memory, the growth
+ * of the overlays is slowed down, more and more, while a checkpoint is on its
+ * way; it is never stopped hard.  The delay rises with the square: a quarter
+ * over the limit 50 ms, at twice the limit the full second, so that hundreds
+ * of commands in flight cannot outrun it before the share is used up.
  */
 static uint64_t
 delay_us(struct lunset *ls)
 {
-	uint64_t limit = ls->memory_bytes / 4, over;
+	uint64_t limit = ls->overlay_limit, over, ms;
 	uint64_t bytes = atomic_load(&ls->overlay_bytes);
 
 	if (clock_mono_ms() >= atomic_load(&ls->pressure_ms) +
@@ -105,8 +108,10 @@ delay_us(struct lunset *ls)
 		store_want_checkpoint(ls->store);
 	if (bytes <= limit)
 		return (0);
-	over = (bytes - limit) * 16 / limit + 1;
-	return (TT_MIN(over * 1000, DELAY_MAX_US));
+	/* In 32nds of the limit, not so many that the square overflows. */
+	over = TT_MIN((bytes - limit) / (limit / 32 + 1), 64u);
+	ms = 1 + over + over * over / 2 + over * over / 4;
+	return (TT_MIN(ms * 1000, DELAY_MAX_US));
 }
 
 static void
@@ -132,12 +137,20 @@ synced(struct log_wait *wait)
 	settled(x);
 }
 
+static bool
+is_through(const struct wop *x)
+{
+
+	return ((x->op->flags & LUN_F_FUA) != 0 ||
+	    atomic_load_explicit(&x->lun->write_through, memory_order_acquire));
+}
+
 static void
-wait_synced(struct wop *x, uint64_t pos)
+wait_synced(struct wop *x, uint64_t pos, bool paced)
 {
 
 	x->wait = (struct log_wait){ .pos = pos, .ex = x->w->ex,
-	    .done = synced };
+	    .done = synced, .paced = paced };
 	if (log_sync_wait(x->w->ls->log, &x->wait))
 		synced(&x->wait);
 }
@@ -145,14 +158,15 @@ wait_synced(struct wop *x, uint64_t pos)
 void
 wop_appended(struct wop *x)
 {
+	bool through = is_through(x);
 	uint64_t pos = 0;
 
 	range_unlock(&x->lun->ranges, &x->range);
 	if (x->rc == 0)
-		pos = (x->op->flags & LUN_F_FUA) != 0 ? x->end_pos :
+		pos = through ? x->end_pos :
 		    log_pace(x->w->ls->log, x->end_pos);
 	if (pos != 0)
-		wait_synced(x, pos);
+		wait_synced(x, pos, !through);
 	else
 		settled(x);
 }

@@ -19,9 +19,11 @@
 #include <lmdb.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "meta/base/check.h"
@@ -30,6 +32,7 @@
 
 #define CATALOG_MAGIC	0x63617461u
 #define CATTXN_MAGIC	0x6374786eu
+#define PANIC_TRIES	1000u
 #define MODE		0600
 #define ENV_FLAGS	MDB_NOTLS
 #define MAX_READERS	1024u
@@ -49,11 +52,22 @@ static const char *const table_names[CAT_TABLES] = {
 	[CAT_DEDUP] = "dedup"
 };
 
+const char *const catalog_files[] = { DATA_NAME, LOCK_NAME, NULL };
+
 struct catalog {
 	unsigned magic;
+	bool read_only;
 	MDB_env *env;
 	MDB_dbi dbi[CAT_TABLES];	/* immutable after open */
 	int failed;			/* of a commit; the writer's only */
+	/*
+	 * LMDB gives an environment up as a whole when a commit has failed, for
+	 * readers too.  They go on with another one, that nobody writes to.
+	 */
+	char *dir;			/* immutable */
+	size_t map_bytes;		/* immutable */
+	MDB_env *_Atomic reading;	/* where readers go; env at first */
+	_Atomic bool tried;		/* the other one was opened, or cannot be */
 };
 
 struct cat_txn {
@@ -225,7 +239,7 @@ look_for_data(const char *dir)
  * length, and what is missing reads as pages that LMDB refuses.
  */
 static int
-mend_length(MDB_env *env)
+mend_length(MDB_env *env, bool read_only)
 {
 	MDB_envinfo info;
 	MDB_stat ms;
@@ -242,14 +256,19 @@ mend_length(MDB_env *env)
 	want = ((uint64_t)info.me_last_pgno + 1) * ms.ms_psize;
 	if (fstat(fd, &st) != 0)
 		return (to_errno(errno, "length"));
-	if ((uint64_t)st.st_size < want && ftruncate(fd, (off_t)want) != 0)
+	if (!read_only && (uint64_t)st.st_size < want &&
+	    ftruncate(fd, (off_t)want) != 0)
 		return (to_errno(errno, "length"));
 	return (0);
 }
 
-int
-catalog_open(const char *dir, uint64_t map_bytes, struct catalog **out)
+static int
+open_any(const char *dir, uint64_t map_bytes, bool read_only,
+    struct catalog **out)
 {
+	/* Without its locks it leaves the folder as it is. */
+	const unsigned flags = ENV_FLAGS |
+	    (read_only ? MDB_RDONLY | MDB_NOLOCK : 0u);
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	struct catalog *c;
 	int rc;
@@ -264,21 +283,44 @@ catalog_open(const char *dir, uint64_t map_bytes, struct catalog **out)
 	if ((c = calloc(1, sizeof(*c))) == NULL)
 		return (-ENOMEM);
 	c->magic = CATALOG_MAGIC;
+	c->read_only = read_only;
 	map_bytes = (map_bytes + page - 1) / page * page;
+	c->map_bytes = (size_t)map_bytes;
+	if ((c->dir = strdup(dir)) == NULL) {
+		rc = -ENOMEM;
+		goto out_free;
+	}
 	if ((rc = new_env((size_t)map_bytes, &c->env)) != 0)
 		goto out_free;
-	rc = to_errno(mdb_env_open(c->env, dir, ENV_FLAGS, MODE), "open");
-	if (rc != 0 || (rc = mend_length(c->env)) != 0 ||
+	rc = to_errno(mdb_env_open(c->env, dir, flags, MODE), "open");
+	if (rc != 0 || (rc = mend_length(c->env, read_only)) != 0 ||
 	    (rc = open_tables(c->env, 0, c->dbi)) != 0)
 		goto out_env;
+	atomic_store(&c->reading, c->env);
 	*out = c;
 	return (0);
 
 out_env:
 	mdb_env_close(c->env);
 out_free:
+	free(c->dir);
 	free(c);
 	return (rc);
+}
+
+int
+catalog_open(const char *dir, uint64_t map_bytes, struct catalog **out)
+{
+
+	return (open_any(dir, map_bytes, false, out));
+}
+
+int
+catalog_open_read_only(const char *dir, uint64_t map_bytes,
+    struct catalog **out)
+{
+
+	return (open_any(dir, map_bytes, true, out));
 }
 
 void
@@ -288,8 +330,11 @@ catalog_close(struct catalog *c)
 	if (c == NULL)
 		return;
 	TT_MAGIC(c, CATALOG_MAGIC);
+	if (atomic_load(&c->reading) != c->env)
+		mdb_env_close(atomic_load(&c->reading));
 	mdb_env_close(c->env);
 	c->magic = 0;
+	free(c->dir);
 	free(c);
 }
 
@@ -302,6 +347,8 @@ catalog_begin(struct catalog *c, struct cat_txn **out)
 	int rc;
 
 	TT_MAGIC(c, CATALOG_MAGIC);
+	if (c->read_only)
+		return (-EROFS);
 	if (c->failed != 0)
 		return (c->failed);
 	if ((t = calloc(1, sizeof(*t))) == NULL)
@@ -404,6 +451,31 @@ takes_writes(MDB_env *env)
 	return (true);
 }
 
+/*
+ * After a failed commit nothing is written any more, so what is in the file is
+ * the state before it or the one behind it, and stays so: it can be read
+ * without locks.  The handles of the tables are given out in order, so they
+ * are the same; if they are not, there is nothing to read from.
+ */
+static void
+open_reading(struct catalog *c)
+{
+	MDB_dbi dbi[CAT_TABLES] = { 0 };
+	MDB_env *env;
+
+	if (!atomic_load(&c->tried) && new_env(c->map_bytes, &env) == 0) {
+		if (to_errno(mdb_env_open(env, c->dir, ENV_FLAGS | MDB_RDONLY |
+		    MDB_NOLOCK, MODE), "open") == 0 &&
+		    open_tables(env, 0, dbi) == 0 &&
+		    memcmp(dbi + CAT_STORE, c->dbi + CAT_STORE,
+		    (CAT_TABLES - CAT_STORE) * sizeof(dbi[0])) == 0)
+			atomic_store(&c->reading, env);
+		else
+			mdb_env_close(env);
+	}
+	atomic_store(&c->tried, true);
+}
+
 int
 catalog_commit(struct cat_txn *t)
 {
@@ -419,8 +491,10 @@ catalog_commit(struct cat_txn *t)
 	 */
 	if ((rc == -ENOSPC || rc == -ENOMEM) && !takes_writes(t->c->env))
 		rc = -EUCLEAN;
-	if (rc != 0 && rc != -ENOSPC && rc != -ENOMEM)
+	if (rc != 0 && rc != -ENOSPC && rc != -ENOMEM) {
 		t->c->failed = rc;
+		open_reading(t->c);
+	}
 	t->magic = 0;
 	free(t);
 	return (rc);
@@ -440,6 +514,25 @@ catalog_abort(struct cat_txn *t)
 
 /* ---- reading ---------------------------------------------------------- */
 
+/* Between the failure of a commit and what follows from it: moments. */
+static int
+begin_reading(struct catalog *c, MDB_txn **out)
+{
+	const struct timespec nap = { 0, 1000000 };
+	MDB_env *env;
+	bool last;
+	int rc;
+
+	for (unsigned i = 0;; i++) {
+		last = atomic_load(&c->tried) || i == PANIC_TRIES;
+		env = atomic_load(&c->reading);
+		rc = mdb_txn_begin(env, NULL, MDB_RDONLY, out);
+		if (rc != MDB_PANIC || env != c->env || last)
+			return (rc);
+		(void)nanosleep(&nap, NULL);
+	}
+}
+
 int
 catalog_get(struct catalog *c, enum cat_table tab, const void *key,
     size_t klen, void *val, size_t *vlen)
@@ -451,7 +544,7 @@ catalog_get(struct catalog *c, enum cat_table tab, const void *key,
 	TT_MAGIC(c, CATALOG_MAGIC);
 	if (klen == 0 || klen > CAT_KEY_MAX)
 		return (-EINVAL);
-	if ((rc = mdb_txn_begin(c->env, NULL, MDB_RDONLY, &txn)) != 0)
+	if ((rc = begin_reading(c, &txn)) != 0)
 		return (to_errno(rc, "begin"));
 	rc = to_errno(mdb_get(txn, table(c, tab), &k, &v), "get");
 	if (rc == 0 && v.mv_size > *vlen)
@@ -490,7 +583,7 @@ catalog_floor(struct catalog *c, enum cat_table tab, void *key, size_t *klen,
 	TT_MAGIC(c, CATALOG_MAGIC);
 	if (*klen == 0 || *klen > CAT_KEY_MAX)
 		return (-EINVAL);
-	if ((rc = mdb_txn_begin(c->env, NULL, MDB_RDONLY, &txn)) != 0)
+	if ((rc = begin_reading(c, &txn)) != 0)
 		return (to_errno(rc, "begin"));
 	if ((rc = mdb_cursor_open(txn, table(c, tab), &cur)) != 0) {
 		mdb_txn_abort(txn);
@@ -512,20 +605,23 @@ catalog_floor(struct catalog *c, enum cat_table tab, void *key, size_t *klen,
 	return (rc);
 }
 
-int
-catalog_each(struct catalog *c, enum cat_table tab, cat_row_fn *fn, void *arg)
+/* ${key} NULL: from the first row on. */
+static int
+each(struct catalog *c, enum cat_table tab, const void *key, size_t klen,
+    cat_row_fn *fn, void *arg)
 {
+	MDB_val k = val_of(key, klen), v;
 	MDB_cursor *cur;
 	MDB_txn *txn;
-	MDB_val k, v;
 	int rc, fn_rc = 0;
 
 	TT_MAGIC(c, CATALOG_MAGIC);
-	if ((rc = mdb_txn_begin(c->env, NULL, MDB_RDONLY, &txn)) != 0)
+	if ((rc = begin_reading(c, &txn)) != 0)
 		return (to_errno(rc, "begin"));
 	if ((rc = mdb_cursor_open(txn, table(c, tab), &cur)) != 0)
 		goto out_abort;
-	rc = mdb_cursor_get(cur, &k, &v, MDB_FIRST);
+	rc = mdb_cursor_get(cur, &k, &v, key == NULL ? MDB_FIRST :
+	    MDB_SET_RANGE);
 	while (rc == 0 && (fn_rc = fn(arg, k.mv_data, k.mv_size, v.mv_data,
 	    v.mv_size)) == 0)
 		rc = mdb_cursor_get(cur, &k, &v, MDB_NEXT);
@@ -535,4 +631,39 @@ out_abort:
 	if (fn_rc != 0)
 		return (fn_rc);
 	return (rc == MDB_NOTFOUND ? 0 : to_errno(rc, "walk"));
+}
+
+int
+catalog_each(struct catalog *c, enum cat_table tab, cat_row_fn *fn, void *arg)
+{
+
+	return (each(c, tab, NULL, 0, fn, arg));
+}
+
+int
+catalog_each_from(struct catalog *c, enum cat_table tab, const void *key,
+    size_t klen, cat_row_fn *fn, void *arg)
+{
+
+	if (klen == 0 || klen > CAT_KEY_MAX)
+		return (-EINVAL);
+	return (each(c, tab, key, klen, fn, arg));
+}
+
+int
+catalog_rows(struct catalog *c, enum cat_table tab, uint64_t *out)
+{
+	MDB_stat st;
+	MDB_txn *txn;
+	int rc;
+
+	TT_MAGIC(c, CATALOG_MAGIC);
+	if ((rc = begin_reading(c, &txn)) != 0)
+		return (to_errno(rc, "begin"));
+	rc = mdb_stat(txn, table(c, tab), &st);
+	mdb_txn_abort(txn);
+	if (rc != 0)
+		return (to_errno(rc, "stat"));
+	*out = st.ms_entries;
+	return (0);
 }

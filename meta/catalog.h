@@ -6,6 +6,9 @@
  * everything newer is in the log, and all of it can be rebuilt from the
  * segments.  Tables and rows: FORMAT.md "Catalogue".
  *
+ * When a commit has failed, nothing can be written before the next opening; all
+ * can be read, as it was before or as it would be behind it.
+ *
  * Threads: the write transaction only on the keeper (and before it starts);
  * reads from any thread.
  * Errors: -errno; LMDB's own codes are translated here and nowhere else:
@@ -53,7 +56,17 @@ int catalog_init(const char *dir);
 
 /* -ENOENT there is none; -EUCLEAN damaged.  ${map_bytes} is reserved once. */
 int catalog_open(const char *dir, uint64_t map_bytes, struct catalog **out);
+/*
+ * The same without changing a byte, also of its folder; nobody may write to it
+ * meanwhile (the caller holds the lock of the store).  catalog_begin: -EROFS.
+ * The file is not given its length, so a damaged one may end the process by a
+ * signal: who does not know that it is whole looks in a child first.
+ */
+int catalog_open_read_only(const char *dir, uint64_t map_bytes,
+    struct catalog **out);
 void catalog_close(struct catalog *c);
+/* Names of its files, for who removes a catalogue. */
+extern const char *const catalog_files[];	/* ends with NULL */
 
 /**
  * catalog_begin(c, out): the one write transaction.
@@ -94,5 +107,11 @@ typedef int cat_row_fn(void *arg, const uint8_t *key, size_t klen,
     const uint8_t *val, size_t vlen);
 int catalog_each(struct catalog *c, enum cat_table tab, cat_row_fn *fn,
     void *arg);
+/* The same from the first key on that is not below ${key}. */
+int catalog_each_from(struct catalog *c, enum cat_table tab, const void *key,
+    size_t klen, cat_row_fn *fn, void *arg);
+
+/* Rows of a table. */
+int catalog_rows(struct catalog *c, enum cat_table tab, uint64_t *out);
 
 #endif /* !META_CATALOG_H */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "meta/base/bytes.h"
+#include "meta/gc_int.h"
 #include "meta/item.h"
 #include "meta/store_int.h"
 
@@ -189,6 +190,15 @@ apply_item(struct cat_txn *t, const struct item *it, uint64_t seq)
 	}
 }
 
+/* Does it take a root away? */
+static bool
+deletes_root(const struct item *it)
+{
+
+	return (it->type == ITEM_LUN_DELETE || (it->type == ITEM_ROW_DEL &&
+	    it->len > 0 && it->val[0] == CAT_ROOT));
+}
+
 int
 change_commit_rows(struct store *st, struct cat_txn *t, uint64_t seq)
 {
@@ -206,8 +216,11 @@ change_commit_rows(struct store *st, struct cat_txn *t, uint64_t seq)
 
 		if (q->seq > seq)
 			break;
-		while (rc == 0 && item_next(&r, &item))
+		while (rc == 0 && item_next(&r, &item)) {
 			rc = apply_item(t, &item, q->seq);
+			if (rc == 0 && deletes_root(&item))
+				gc_deleted(st);
+		}
 		if (r.bad)
 			rc = -EILSEQ;
 		lk_lock(&st->lk);

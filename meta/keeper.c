@@ -23,9 +23,17 @@
 #include "meta/base/bytes.h"
 #include "meta/base/clock.h"
 #include "meta/base/msg.h"
+#include "meta/dedup.h"
+#include "meta/gc_int.h"
 #include "meta/store_int.h"
 
 #define DUMP_MIN_BYTES (UINT64_C(256) << 10)
+/*
+ * After a rebuild all of the log behind the last dump is replayed at once and
+ * held in memory: so much of it at most, and a record costs as much as this.
+ */
+#define DUMP_COST_MAX (UINT64_C(4) << 30)
+#define RECORD_COST_BYTES 2048u
 
 int
 checkpoint_root(struct checkpoint *cp, uint64_t lun, uint64_t seq,
@@ -65,26 +73,22 @@ put_roots(const struct checkpoint *cp, struct cat_txn *t)
 	return (rc);
 }
 
-/*
- * Row of CAT_SEGMENT: key number 4; value format 1, zero 7, epoch 8.
- */
 static int
 put_segments(struct store *st, struct cat_txn *t, size_t n)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		uint8_t key[4], val[16] = { 1 };
 		struct seg_note note;
+		uint8_t key[4];
 
 		lk_lock(&st->lk);
 		note = st->notes[i];
 		lk_unlock(&st->lk);
 		put_be32(key, note.number);
-		put_be64(val + 8, st->epoch);
 		if (!note.gone)
-			rc = catalog_put(t, CAT_SEGMENT, key, sizeof(key), val,
-			    sizeof(val));
+			rc = gc_row_put(t, note.number, note.kind, false,
+			    st->epoch);
 		else if ((rc = catalog_del(t, CAT_SEGMENT, key,
 		    sizeof(key))) == -ENOENT)
 			rc = 0;
@@ -119,6 +123,7 @@ commit(struct store *st, const struct checkpoint *cp,
 	if ((rc = change_commit_rows(st, t, cp->cut.pos.seq)) != 0 ||
 	    (rc = put_roots(cp, t)) != 0 ||
 	    (rc = put_segments(st, t, n_notes)) != 0 ||
+	    (rc = gc_commit_rows(st, t)) != 0 ||
 	    (rc = put_store_row(t, row)) != 0) {
 		catalog_abort(t);
 		return (rc);
@@ -138,8 +143,8 @@ take_cut(struct store *st, struct log_cut *cut)
 	}
 	lk_lock(&st->change_lk);
 	(void)log_cut(st->log, NULL, cut);	/* no record: cannot fail */
-	atomic_store(&st->log_bytes, 0);
-	atomic_store(&st->log_records, 0);
+	st->cut_cost += atomic_exchange(&st->log_bytes, 0) +
+	    atomic_exchange(&st->log_records, 0) * RECORD_COST_BYTES;
 	lk_unlock(&st->change_lk);
 }
 
@@ -169,6 +174,7 @@ next_row(struct store *st, const struct checkpoint *cp, struct store_row *row)
 	row->epoch = st->epoch;
 	row->checkpoints++;
 	row->next_segment = atomic_load(&st->next_segment);
+	row->since_dump_cost += st->cut_cost;
 	if (segment != 0) {
 		row->node_segment = segment;
 		row->node_end_sectors = end;
@@ -181,10 +187,12 @@ committed(struct store *st, const struct checkpoint *cp,
 {
 
 	nodes_committed(st->nodes);
+	gc_committed(st);
 	st->conf.ops->publish(st->conf.arg, cp->cut.gen);
 	change_forget(st, cp->cut.pos.seq);
 	lk_lock(&st->lk);
 	st->row = *row;
+	st->cut_cost = 0;
 	st->n_notes -= n_notes;
 	memmove(st->notes, st->notes + n_notes,
 	    st->n_notes * sizeof(*st->notes));
@@ -192,24 +200,32 @@ committed(struct store *st, const struct checkpoint *cp,
 }
 
 /*
- * Now and then a full copy, so that a rebuild never reads far back.  It goes
- * behind the commit that it describes; its failure costs nothing now and is
- * tried again with the next checkpoint.
+ * Now and then a full copy, so that a rebuild never reads far back; and one
+ * for each space reclaim, so that a rebuild never needs what that frees.  It
+ * goes behind the commit that it describes; its failure costs nothing now and
+ * is tried again with the next checkpoint.
  */
 static void
 maybe_dump(struct store *st)
 {
+	bool for_gc = gc_wants_dump(st);
 	uint64_t bytes = 0, due;
+	int rc = 0;
 
 	due = TT_MAX(DUMP_MIN_BYTES, 4 * st->row.dump_bytes);
-	if (st->row.dump_bytes != 0 && st->row.since_dump_bytes < due)
-		return;
-	if (dump_catalog(st, &st->row.pos, &bytes) != 0)
-		return;
-	lk_lock(&st->lk);
-	st->row.dump_bytes = bytes;
-	st->row.since_dump_bytes = 0;
-	lk_unlock(&st->lk);
+	if (for_gc || st->row.dump_bytes == 0 ||
+	    st->row.since_dump_bytes >= due ||
+	    st->row.since_dump_cost >= DUMP_COST_MAX) {
+		rc = dump_catalog(st, &st->row.pos, &bytes);
+		if (rc == 0) {
+			lk_lock(&st->lk);
+			st->row.dump_bytes = bytes;
+			st->row.since_dump_bytes = 0;
+			st->row.since_dump_cost = 0;
+			lk_unlock(&st->lk);
+		}
+	}
+	gc_checkpointed(st, for_gc, rc);
 }
 
 int
@@ -257,6 +273,7 @@ keeper_run(struct store *st)
 	}
 	committed(st, &cp, &row, n_notes);
 	st->has_retry = false;
+	dedup_committed(st);
 	maybe_dump(st);
 	free(cp.roots);
 	return (0);
@@ -288,6 +305,16 @@ is_due(struct store *st)
 	    (bytes > 0 && now >= st->last_ms + st->conf.checkpoint_ms));
 }
 
+int
+keeper_try(struct store *st)
+{
+	int rc = keeper_run(st);
+
+	if (rc == -ENOSPC && space_release(st->space))
+		rc = keeper_run(st);
+	return (rc);
+}
+
 static void
 run_one(struct store *st)
 {
@@ -299,7 +326,9 @@ run_one(struct store *st)
 	st->active = true;
 	before = st->last_rc;
 	lk_unlock(&st->lk);
-	rc = keeper_run(st);
+	rc = keeper_try(st);
+	if (rc != 0)
+		gc_failed(st, rc);
 	if (rc != 0 && rc != before && rc != -EROFS)
 		msg_warn("checkpoint failed (%d); what was acknowledged is "
 		    "safe in the log; it is tried again", rc);
@@ -329,6 +358,7 @@ keeper_thread(void *arg)
 		lk_unlock(&st->lk);
 		if (stop)
 			return (NULL);
+		gc_between(st);
 		if (due)
 			run_one(st);
 	}
@@ -391,6 +421,8 @@ store_checkpoint(struct store *st)
 	uint64_t want;
 	int rc;
 
+	if (st->conf.read_only)
+		return (-EROFS);
 	lk_lock(&st->lk);
 	TT_ASSERT(st->running);
 	want = st->started + 1;

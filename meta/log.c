@@ -20,6 +20,7 @@
 #include "meta/base/clock.h"
 #include "meta/base/lock.h"
 #include "meta/base/rnd.h"
+#include "meta/space.h"
 #include "meta/syncer.h"
 
 #define IOV_ROOM	1024		/* IOV_MAX */
@@ -65,16 +66,18 @@ static uint8_t zeroes[SECTOR_BYTES];	/* never written */
 
 /*
  * A full store is asked again only now and then: each try takes a number, and
- * numbers are never used twice.
+ * numbers are never used twice.  For data, room is kept for what is not.
  */
 static int
-new_segment(struct log *l, struct seg **out)
+new_segment(struct log *l, bool data, struct seg **out)
 {
 	uint64_t now = clock_mono_ms();
 	struct seg *s;
 	uint32_t number;
 	int rc;
 
+	if (data && l->conf.space != NULL && !space_may_grow(l->conf.space))
+		return (-ENOSPC);
 	if (now < atomic_load(&l->full_until_ms))
 		return (-ENOSPC);
 	number = atomic_fetch_add(l->conf.next_segment, 1);
@@ -106,7 +109,7 @@ log_ready(void *arg)
 	lk_lock(&l->lk);
 	want = l->next == NULL && l->failed == 0;
 	lk_unlock(&l->lk);
-	if (!want || new_segment(l, &s) != 0)
+	if (!want || new_segment(l, true, &s) != 0)
 		return;		/* the roll-over tries again and reports */
 	if (seg_sync(s) != 0) {
 		(void)segs_remove(l->conf.segs, seg_number(s));
@@ -162,7 +165,7 @@ write_header(struct log *l, struct seg *s, const uint8_t nonce[static 16])
  * together.
  */
 static int
-roll_locked(struct log *l)
+roll_locked(struct log *l, bool data)
 {
 	uint8_t nonce[16];
 	struct seg *s = l->next;
@@ -171,7 +174,12 @@ roll_locked(struct log *l)
 	if ((rc = syncer_reserve(l->sync)) != 0)
 		return (rc);
 	l->next = NULL;
-	if (s == NULL && (rc = new_segment(l, &s)) != 0)
+	if (s == NULL && (rc = new_segment(l, data, &s)) == -ENOSPC &&
+	    !data && space_release(l->conf.space)) {
+		atomic_store(&l->full_until_ms, 0);
+		rc = new_segment(l, data, &s);
+	}
+	if (s == NULL)
 		return (rc);
 	rnd_bytes(nonce, sizeof(nonce));
 	if ((rc = write_header(l, s, nonce)) != 0) {
@@ -337,9 +345,22 @@ write_some_locked(struct log *l, struct log_rec *const *recs, size_t n)
 	return (k);
 }
 
+/* What takes space for good: refused before everything else is. */
+static bool
+is_data(const struct log_rec *r)
+{
+
+	return (r->kind == REC_DATA || r->kind == REC_COPY);
+}
+
+/*
+ * Data is refused record by record, each with its own result; any other error
+ * ends the call.
+ */
 static void
 append_locked(struct log *l, struct log_rec *const *recs, size_t n)
 {
+	bool full = l->conf.space != NULL && !space_may_write(l->conf.space);
 	size_t i = 0, k;
 	int rc = 0;
 
@@ -348,14 +369,33 @@ append_locked(struct log *l, struct log_rec *const *recs, size_t n)
 			rc = -EROFS;
 			break;
 		}
-		if ((l->cur == NULL || l->must_roll ||
-		    !fits(l, first_off(l), recs[i])) &&
-		    (rc = roll_locked(l)) != 0) {
-			wipe_refused_locked(l);
-			break;
+		if (full && is_data(recs[i])) {
+			recs[i++]->rc = -ENOSPC;
+			continue;
 		}
-		k = write_some_locked(l, recs + i, n - i);
+		if (l->cur == NULL || l->must_roll ||
+		    !fits(l, first_off(l), recs[i]))
+			rc = roll_locked(l, is_data(recs[i]));
+		if (rc != 0)
+			wipe_refused_locked(l);
+		if (rc == -ENOSPC && is_data(recs[i])) {
+			full = true;
+			rc = 0;
+			continue;
+		}
+		if (rc != 0)
+			break;
+		k = write_some_locked(l, recs + i, full ? 1 : n - i);
 		rc = recs[i]->rc;
+		if (rc == -ENOSPC) {
+			/* What is not data is tried again on the reserve. */
+			if (k > 1 || is_data(recs[i]) ||
+			    !space_release(l->conf.space))
+				i += k;
+			full = true;
+			rc = 0;
+			continue;
+		}
 		i += k;
 		if (rc != 0)
 			break;
@@ -486,6 +526,8 @@ bool
 log_sync_wait(struct log *l, struct log_wait *w)
 {
 
+	if (!w->paced)
+		segs_asked(l->conf.segs);
 	return (syncer_wait(l->sync, w));
 }
 

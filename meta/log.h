@@ -23,6 +23,7 @@
 #include "meta/segs.h"
 
 struct log;
+struct space;
 
 /* A place between two records. */
 struct log_pos {
@@ -43,6 +44,7 @@ struct log_conf {
 	/* A segment was made (before its first byte); 0 or -errno. */
 	int (*created)(void *arg, uint32_t number);
 	void *created_arg;
+	struct space *space;		/* NULL: data is never refused */
 };
 
 /*
@@ -95,7 +97,8 @@ typedef int log_prepare_fn(void *arg, uint64_t gen);
  * The generation ${b->gen} counts this batch as in flight until
  * log_batch_done, whatever the results.
  * Errors (per record): -ENOSPC, -EIO, -EROFS the log has failed, or what
- * ${prepare} (may be NULL) returned.
+ * ${prepare} (may be NULL) returned.  In a store that is full, DATA and COPY
+ * records get -ENOSPC and the others are appended.
  * Crash: a record is there wholly or not, and none behind a missing one.
  */
 void log_append(struct log *l, struct log_rec *const *recs, size_t n,
@@ -130,6 +133,7 @@ struct log_wait {
 	struct exec *ex;
 	void (*done)(struct log_wait *);
 	int rc;
+	bool paced;			/* only because of log_pace */
 	struct list link;		/* private */
 	struct exec_call call;
 	bool *woken;

@@ -53,8 +53,8 @@ report(struct place p, uint32_t segment, int rc)
 		    "content does not match its id" : "unreadable", rc);
 }
 
-static bool
-is_node_locator(locator loc)
+bool
+nodes_is_locator(locator loc)
 {
 
 	return ((loc_flags(loc) & LOC_F_NODE) != 0 &&
@@ -84,30 +84,43 @@ nodes_peek_both(struct nodes *ns, locator loc, struct node *out)
 	return (nodecache_get(ns->cache, loc, true, out) ? 0 : -EAGAIN);
 }
 
-/* Read one copy: 0 is the one the locator names, 1 its twin. */
+/* Where a copy of it is now: 0 is the one the locator names, 1 its twin. */
+static int
+segment_of(struct nodes *ns, locator loc, unsigned copy, struct seg **out,
+    uint64_t *off_bytes)
+{
+
+	if (ns->conf.moved != NULL)
+		return (moved_get(ns->conf.moved, loc, copy, out, off_bytes));
+	*off_bytes = (uint64_t)loc_off_sectors(loc) * SECTOR_BYTES;
+	return (segs_get(ns->conf.segs, loc_segment(loc) + copy, out));
+}
+
 static int
 read_copy(struct nodes *ns, struct place p, unsigned copy, struct node *out)
 {
-	uint32_t number = loc_segment(p.loc) + copy;
+	uint64_t off_bytes;
 	struct seg *s;
 	int rc;
 
-	if ((rc = segs_get(ns->conf.segs, number, &s)) == 0) {
-		rc = seg_read(s, out->b, NODE_BYTES,
-		    (uint64_t)loc_off_sectors(p.loc) * SECTOR_BYTES);
+	if ((rc = segment_of(ns, p.loc, copy, &s, &off_bytes)) == 0) {
+		rc = seg_read(s, out->b, NODE_BYTES, off_bytes);
 		seg_put(s);
 	}
 	if (rc == 0)
 		rc = check(out, p);
 	if (rc != 0)
-		report(p, number, rc);
+		report(p, loc_segment(p.loc) + copy, rc);
 	return (rc);
 }
 
 static void
-keep(struct nodes *ns, locator loc, bool both, const struct node *n)
+keep(struct nodes *ns, locator loc, unsigned flags, bool both,
+    const struct node *n)
 {
 
+	if ((flags & NODE_NO_KEEP) != 0)
+		return;
 	nodecache_drop(ns->cache, loc);
 	nodecache_put(ns->cache, loc, both, n);
 }
@@ -118,19 +131,19 @@ leads_to(struct nodes *ns, struct place child)
 {
 	size_t len = (size_t)loc_sectors(child.loc) * SECTOR_BYTES;
 	uint8_t *buf = malloc(len);
+	uint64_t off_bytes;
 	struct node n;
 	struct seg *s;
 	struct id id;
 	bool ok = false;
 
-	if (buf == NULL || segs_get(ns->conf.segs, loc_segment(child.loc),
-	    &s) != 0) {
+	if (buf == NULL ||
+	    segment_of(ns, child.loc, 0, &s, &off_bytes) != 0) {
 		free(buf);
 		return (false);
 	}
-	if (seg_read(s, buf, len, (uint64_t)loc_off_sectors(child.loc) *
-	    SECTOR_BYTES) == 0) {
-		if (is_node_locator(child.loc)) {
+	if (seg_read(s, buf, len, off_bytes) == 0) {
+		if (nodes_is_locator(child.loc)) {
 			memcpy(n.b, buf, NODE_BYTES);
 			id = node_id(&n);
 		} else {
@@ -144,8 +157,8 @@ leads_to(struct nodes *ns, struct place child)
 }
 
 /* The ids are the same in both; where locators differ, one is damaged. */
-static void
-reconcile(struct nodes *ns, struct place p, struct node *n,
+void
+nodes_reconcile(struct nodes *ns, struct place p, struct node *n,
     const struct node *twin)
 {
 
@@ -162,7 +175,7 @@ reconcile(struct nodes *ns, struct place p, struct node *n,
 }
 
 static int
-load_both(struct nodes *ns, struct place p, struct node *out)
+load_both(struct nodes *ns, struct place p, unsigned flags, struct node *out)
 {
 	struct node twin;
 	int rc, rc2;
@@ -171,37 +184,48 @@ load_both(struct nodes *ns, struct place p, struct node *out)
 	rc2 = read_copy(ns, p, 1, &twin);
 	if (rc == 0 && rc2 == 0) {
 		if (memcmp(out, &twin, sizeof(twin)) != 0)
-			reconcile(ns, p, out, &twin);
-		keep(ns, p.loc, true, out);
+			nodes_reconcile(ns, p, out, &twin);
+		keep(ns, p.loc, flags, true, out);
 		return (0);
 	}
 	if (rc2 == 0)
 		*out = twin;
 	rc = rc2 == 0 ? 0 : rc;
 	if (rc == 0)
-		keep(ns, p.loc, false, out);
+		keep(ns, p.loc, flags, false, out);
 	return (rc);
+}
+
+/* In memory: in the cache, or gathered by the keeper, who alone may look. */
+static bool
+in_memory(struct nodes *ns, locator loc, unsigned flags, struct node *out)
+{
+	bool both = (flags & NODE_BOTH) != 0;
+
+	if ((flags & NODE_NO_KEEP) != 0)
+		return (nodecache_look(ns->cache, loc, both, out));
+	return (nodecache_get(ns->cache, loc, both, out) ||
+	    nodes_pending(ns, loc, out));
 }
 
 int
 nodes_load(struct nodes *ns, struct place p, unsigned flags, struct node *out)
 {
 	unsigned first = (flags & NODE_FROM_TWIN) != 0;
-	bool both = (flags & NODE_BOTH) != 0;
 	int rc;
 
-	if (!is_node_locator(p.loc))
+	if (!nodes_is_locator(p.loc))
 		return (-EILSEQ);
-	if (first == 0 && (nodecache_get(ns->cache, p.loc, both, out) ||
-	    nodes_pending(ns, p.loc, out)) && check(out, p) == 0)
+	if (first == 0 && in_memory(ns, p.loc, flags, out) &&
+	    check(out, p) == 0)
 		return (0);
-	if (both)
-		return (load_both(ns, p, out));
+	if ((flags & NODE_BOTH) != 0)
+		return (load_both(ns, p, flags, out));
 	if ((rc = read_copy(ns, p, first, out)) != 0 &&
 	    read_copy(ns, p, !first, out) == 0)
 		rc = 0;
 	if (rc == 0)
-		keep(ns, p.loc, false, out);
+		keep(ns, p.loc, flags, false, out);
 	return (rc);
 }
 
@@ -215,7 +239,7 @@ load_finish(struct node_load *nl, int rc)
 
 	nl->rc = rc;
 	if (rc == 0)
-		keep(nl->ns, nl->place.loc, false, &nl->node);
+		keep(nl->ns, nl->place.loc, nl->flags, false, &nl->node);
 	nl->done(nl);
 }
 
@@ -265,10 +289,11 @@ static void
 load_next(struct node_load *nl)
 {
 	unsigned twin = ((nl->flags & NODE_FROM_TWIN) != 0) ^ nl->tries;
+	uint64_t off_bytes = 0;
 	int rc;
 
-	rc = is_node_locator(nl->place.loc) ? segs_get(nl->ns->conf.segs,
-	    loc_segment(nl->place.loc) + twin, &nl->seg) : -EILSEQ;
+	rc = nodes_is_locator(nl->place.loc) ? segment_of(nl->ns, nl->place.loc,
+	    twin, &nl->seg, &off_bytes) : -EILSEQ;
 	if (rc != 0) {
 		nl->rc = rc;
 		nl->call.fn = load_open_failed;
@@ -280,8 +305,7 @@ load_next(struct node_load *nl)
 		.fd = seg_fd(nl->seg),
 		.iov = &nl->iov,
 		.n_iov = 1,
-		.off_bytes = (uint64_t)loc_off_sectors(nl->place.loc) *
-		    SECTOR_BYTES,
+		.off_bytes = off_bytes,
 		.done = load_read_done,
 	};
 	exec_read(nl->ex, &nl->rd);
@@ -318,6 +342,13 @@ nodes_new(const struct nodes_conf *conf, struct nodes **out)
 	}
 	*out = ns;
 	return (0);
+}
+
+struct segs *
+nodes_segs(const struct nodes *ns)
+{
+
+	return (ns->conf.segs);
 }
 
 void

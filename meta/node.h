@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "meta/base/exec.h"
+#include "meta/moved.h"
 #include "meta/rec.h"
 #include "meta/segs.h"
 
@@ -53,6 +54,7 @@ struct nodes;		/* the cache and the two ways to the segments */
 
 struct nodes_conf {
 	struct segs *segs;
+	struct moved *moved;		/* NULL: nothing has ever moved */
 	uint8_t store_uuid[16];
 	uint32_t segment_bytes;
 	uint64_t epoch;
@@ -64,6 +66,7 @@ struct nodes_conf {
 };
 int nodes_new(const struct nodes_conf *conf, struct nodes **out);
 void nodes_free(struct nodes *ns);
+struct segs *nodes_segs(const struct nodes *ns);
 uint64_t nodes_cached_bytes(const struct nodes *ns);
 
 /*
@@ -81,7 +84,13 @@ enum {
 	 * Read both copies; where they differ, for each child take the locator
 	 * that leads to it.  For who writes what he read into a new node.
 	 */
-	NODE_BOTH = 2
+	NODE_BOTH = 2,
+	/*
+	 * Passing through, on another thread than the keeper: the cache is
+	 * looked at and stays as it is.  Only for nodes that a commit refers
+	 * to.
+	 */
+	NODE_NO_KEEP = 4
 };
 
 /**

@@ -119,8 +119,9 @@ find_locked(struct shard *s, locator loc)
 	return (NULL);
 }
 
-bool
-nodecache_get(struct nodecache *c, locator loc, bool both, struct node *out)
+static bool
+copy_out(struct nodecache *c, locator loc, bool both, bool hot,
+    struct node *out)
 {
 	struct shard *s = shard_of(c, loc);
 	struct entry *e;
@@ -129,11 +130,25 @@ nodecache_get(struct nodecache *c, locator loc, bool both, struct node *out)
 	if ((e = find_locked(s, loc)) != NULL && both && !e->both)
 		e = NULL;
 	if (e != NULL) {
-		e->used = true;
+		e->used = e->used || hot;
 		memcpy(out, &e->node, sizeof(*out));
 	}
 	lk_unlock(&s->lk);
 	return (e != NULL);
+}
+
+bool
+nodecache_get(struct nodecache *c, locator loc, bool both, struct node *out)
+{
+
+	return (copy_out(c, loc, both, true, out));
+}
+
+bool
+nodecache_look(struct nodecache *c, locator loc, bool both, struct node *out)
+{
+
+	return (copy_out(c, loc, both, false, out));
 }
 
 static void

@@ -18,6 +18,9 @@ void nodecache_free(struct nodecache *c);
 /* With ${both}: only a node whose two copies are known to be equal. */
 bool nodecache_get(struct nodecache *c, locator loc, bool both,
     struct node *out);
+/* The same by somebody passing through: it is no sign that the node is hot. */
+bool nodecache_look(struct nodecache *c, locator loc, bool both,
+    struct node *out);
 /* Keeping it is a favour: without memory it is simply not kept. */
 void nodecache_put(struct nodecache *c, locator loc, bool both,
     const struct node *n);

@@ -26,7 +26,7 @@
  * 100   4  end of the stream in it, in sectors: nothing behind belongs to it
  * 104   8  checksum of the last record before that end, 0 = none
  * 112   8  seq of the first record here
- * 120   4  twin segment (kind nodes), 0 = none
+ * 120   4  twin segment (kind nodes, or moved with nodes), 0 = none
  * 124  16  boot id of the machine that wrote it
  * 140   4  zero
  * 144..4087  zero
@@ -130,6 +130,7 @@ id_equal(const struct id *a, const struct id *b)
  */
 typedef uint64_t locator;
 #define LOC_F_NODE 1u
+#define LOC_F_LOST 2u
 
 static inline locator
 loc_make(uint32_t segment, uint32_t off_sectors, uint32_t n_sectors,
@@ -174,6 +175,22 @@ struct place {
 	locator loc;
 };
 #define PLACE_LEN 24
+
+/*
+ * In a node: the content of this child is lost, whatever it was, because no
+ * copy of a node above it could be read any more.  Reading it is an error until
+ * it is written again.  The locator tells; the id only is no hole's.
+ */
+#define LOC_LOST LOC_F_LOST
+#define PLACE_LOST							\
+	((struct place){ { UINT64_MAX, UINT64_MAX }, LOC_LOST })
+
+static inline bool
+place_is_lost(const struct place *p)
+{
+
+	return (p->loc == LOC_LOST);
+}
 
 enum rec_kind {
 	REC_DATA = 1,

@@ -5,39 +5,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "meta/base/clock.h"
 #include "meta/base/msg.h"
-
-#define PAGE_SECTORS	8u
-
-/* A log segment that may belong to the chain. */
-struct cand {
-	struct seg_header h;
-	bool in_chain;
-	uint32_t end_sectors;		/* of what was replayed, if in_chain */
-};
-
-/* A segment file behind the start that is no log segment of ours. */
-enum other_kind { OTHER_NODES, OTHER_UNUSED, OTHER_DAMAGED };
-struct other {
-	uint32_t number;
-	enum other_kind what;
-};
-
-struct recovery {
-	struct recover_conf conf;
-	struct cand *cands;
-	size_t n_cands, room_cands;
-	struct other *others;
-	size_t n_others, room_others;
-	uint8_t *img;			/* the segment being read */
-	uint32_t img_sectors;		/* bytes there, in sectors */
-	struct log_pos pos;
-	uint64_t synced;		/* below this seq all was durable */
-	uint64_t max_epoch, n_records, bytes, told_ms;
-	uint32_t max_segment;
-};
+#include "meta/recover_int.h"
 
 /* ---- finding segments ------------------------------------------------- */
 
@@ -103,7 +75,7 @@ classify(struct recovery *rv, uint32_t number, const uint8_t *buf)
 	int rc;
 
 	rc = seg_header_dec(buf, &h);
-	if (rc == -EPROTONOSUPPORT) {
+	if (rc == -EPROTONOSUPPORT && !rv->conf.salvage) {
 		msg_err("segment %u was written by a newer version", number);
 		return (rc);
 	}
@@ -112,7 +84,8 @@ classify(struct recovery *rv, uint32_t number, const uint8_t *buf)
 		    OTHER_UNUSED : OTHER_DAMAGED));
 	if (memcmp(h.store_uuid, rv->conf.store_uuid, 16) != 0) {
 		msg_err("segment %u belongs to another store", number);
-		return (-EUCLEAN);
+		return (rv->conf.salvage ?
+		    add_other(rv, number, OTHER_DAMAGED) : -EUCLEAN);
 	}
 	if (h.number != number)
 		return (add_other(rv, number, OTHER_UNUSED));
@@ -139,10 +112,12 @@ found(void *arg, uint32_t number)
 	rv->max_segment = TT_MAX(rv->max_segment, number);
 	if (number < rv->conf.start.segment)
 		return (0);
-	if ((rc = segs_get(rv->conf.segs, number, &s)) != 0)
-		return (rc);
-	rc = seg_read(s, buf, sizeof(buf), 0);
-	seg_put(s);
+	if ((rc = segs_get(rv->conf.segs, number, &s)) == 0) {
+		rc = seg_read(s, buf, sizeof(buf), 0);
+		seg_put(s);
+	}
+	if (rc != 0 && rc != -ENODATA && rv->conf.salvage)
+		return (add_other(rv, number, OTHER_DAMAGED));
 	if (rc == -ENODATA)	/* shorter than a header: a crash in its making */
 		return (add_other(rv, number, OTHER_UNUSED));
 	return (rc != 0 ? rc : classify(rv, number, buf));
@@ -181,7 +156,7 @@ cand_of(struct recovery *rv, uint32_t number)
 /* ---- reading records -------------------------------------------------- */
 
 static int
-load_image(struct recovery *rv, uint32_t number)
+load_image(struct recovery *rv, uint32_t number, bool from_disk)
 {
 	uint64_t done = 0, all = rv->conf.segment_bytes;
 	struct seg *s;
@@ -193,11 +168,13 @@ load_image(struct recovery *rv, uint32_t number)
 	 * What is verified must be what the disk holds: after a write-back
 	 * that failed, the kernel keeps the pages and calls them clean.
 	 */
-	if ((rc = seg_sync(s)) != 0) {
-		seg_put(s);
-		return (rc);
+	if (from_disk) {
+		if ((rc = seg_sync(s)) != 0) {
+			seg_put(s);
+			return (rc);
+		}
+		(void)posix_fadvise(seg_fd(s), 0, 0, POSIX_FADV_DONTNEED);
 	}
-	(void)posix_fadvise(seg_fd(s), 0, 0, POSIX_FADV_DONTNEED);
 	/* The file may have been cut behind its end: read what there is. */
 	while (done < all) {
 		struct iovec iov = { rv->img + done, all - done };
@@ -231,6 +208,30 @@ left_bytes(const struct recovery *rv, uint32_t sectors)
 {
 
 	return ((size_t)(rv->img_sectors - sectors) * SECTOR_BYTES);
+}
+
+/* What the first record of a segment says to have been durable; 0: nothing. */
+static int
+claim_of(struct recovery *rv, struct cand *c)
+{
+	const uint32_t n = REC_HEADER_MAX_SECTORS * SECTOR_BYTES;
+	struct seg *s;
+	struct rec r;
+	ssize_t got;
+	int rc;
+
+	if ((rc = segs_get(rv->conf.segs, c->h.number, &s)) != 0)
+		return (rc);
+	while ((got = pread(seg_fd(s), rv->img, n, SEG_HEADER_BYTES)) < 0 &&
+	    errno == EINTR)
+		continue;
+	rc = got < 0 ? -errno : 0;
+	seg_put(s);
+	if (got > 0 && rec_dec(rv->img, (size_t)got, c->h.nonce, &r,
+	    NULL) == 0 && r.segment == c->h.number &&
+	    r.off_sectors == SEG_HEADER_SECTORS)
+		c->claim = r.synced;
+	return (rv->conf.salvage ? 0 : rc);
 }
 
 /* A header at ${off} that names its own place; nothing about the stream. */
@@ -338,18 +339,25 @@ proved_durable(struct recovery *rv, const struct cand *c, bool *out)
 
 		if (o->in_chain || o == c || o->h.epoch < epoch)
 			continue;
-		if ((rc = load_image(rv, o->h.number)) != 0)
+		if ((rc = load_image(rv, o->h.number, true)) != 0)
 			return (rc);
 		*out = image_proves(rv, &o->h, SEG_HEADER_SECTORS, seq, epoch);
 	}
 	/* The caller goes on with its own image. */
-	return (c == NULL ? 0 : load_image(rv, c->h.number));
+	return (c == NULL ? 0 : load_image(rv, c->h.number, true));
 }
 
 static int
 damaged(const struct recovery *rv, const char *what)
 {
 
+	if (rv->conf.salvage) {
+		msg_err("the log is damaged in segment %u at sector %u: %s "
+		    "record %llu; what was written from there on is not used",
+		    rv->pos.segment, rv->pos.end_sectors, what,
+		    (unsigned long long)rv->pos.seq + 1);
+		return (-EUCLEAN);
+	}
 	msg_err("the log is damaged in segment %u at sector %u: %s record "
 	    "%llu, which was durable; refusing to open the store, because "
 	    "going on would lose what was written after it", rv->pos.segment,
@@ -367,7 +375,7 @@ apply(struct recovery *rv, struct cand *c, const struct rec *r)
 	uint64_t now;
 	int rc;
 
-	rc = rv->conf.replay(rv->conf.arg, r, hdr,
+	rc = rv->conf.replay(rv->conf.arg, r, hdr, rv->bad_payload ? NULL :
 	    hdr + (size_t)r->header_sectors * SECTOR_BYTES);
 	if (rc != 0)
 		return (rc);
@@ -388,6 +396,14 @@ apply(struct recovery *rv, struct cand *c, const struct rec *r)
 	return (0);
 }
 
+/* Copies of what the catalogue and other records say. */
+static bool
+nobody_needs(const struct rec *r)
+{
+
+	return (r->kind == REC_CHECKPOINT || (r->flags & REC_F_DUMP) != 0);
+}
+
 /*
  * A header that is whole with a payload that is not.  Behind the durable part
  * that is the end of the log; in it, a block (or an item) has rotted.
@@ -404,6 +420,15 @@ payload_is_bad(struct recovery *rv, struct cand *c, const struct rec *r,
 	if (!durable) {
 		*end = true;
 		return (0);
+	}
+	if (nobody_needs(r)) {
+		msg_warn("segment %u sector %u: the content of record %llu "
+		    "does not match its checksum; nothing depends on it",
+		    r->segment, r->off_sectors, (unsigned long long)r->seq);
+		rv->bad_payload = true;
+		rc = apply(rv, c, r);
+		rv->bad_payload = false;
+		return (rc);
 	}
 	if (r->kind != REC_DATA)
 		return (damaged(rv, "the payload does not match in"));
@@ -446,14 +471,35 @@ replay_segment(struct recovery *rv, struct cand *c, uint32_t off,
 	return (0);
 }
 
-/* Enter a segment of the chain: its first record starts behind its header. */
+/*
+ * Did all records of the segment reach the disk?  What says so was written
+ * behind them, and is true also where it is only in the page cache.
+ */
+static bool
+all_durable(struct recovery *rv, const struct cand *c)
+{
+	const struct cand *succ = successor(rv, c->h.number);
+
+	if (succ == NULL)
+		return (false);
+	for (size_t i = 0; i < rv->n_cands; i++)
+		if (rv->cands[i].h.epoch >= c->h.epoch &&
+		    rv->cands[i].claim >= succ->h.first_seq)
+			return (true);
+	return (false);
+}
+
+/*
+ * Enter a segment of the chain: its first record starts behind its header.
+ * After the death of the process, what was durable may come from the cache.
+ */
 static int
 enter(struct recovery *rv, struct cand *c)
 {
 
 	c->in_chain = true;
 	c->end_sectors = SEG_HEADER_SECTORS;
-	return (load_image(rv, c->h.number));
+	return (load_image(rv, c->h.number, !all_durable(rv, c)));
 }
 
 /*
@@ -522,6 +568,17 @@ walk(struct recovery *rv)
 	return (0);
 }
 
+static int
+walk_or_salvage(struct recovery *rv)
+{
+	int rc = walk(rv);
+
+	if (rc == 0 || rc == -ENOMEM || !rv->conf.salvage)
+		return (rc);
+	rv->damaged = true;
+	return (0);
+}
+
 int
 recover_run(const struct recover_conf *conf, struct recovery **out)
 {
@@ -540,7 +597,10 @@ recover_run(const struct recover_conf *conf, struct recovery **out)
 	}
 	if ((rc = segs_list(conf->segs, found, rv)) != 0)
 		goto out_free;
-	if ((rc = walk(rv)) != 0)
+	for (size_t i = 0; i < rv->n_cands; i++)
+		if ((rc = claim_of(rv, &rv->cands[i])) != 0)
+			goto out_free;
+	if ((rc = walk_or_salvage(rv)) != 0)
 		goto out_free;
 	free(rv->img);
 	rv->img = NULL;
@@ -550,149 +610,4 @@ recover_run(const struct recover_conf *conf, struct recovery **out)
 out_free:
 	recovery_free(rv);
 	return (rc);
-}
-
-/* ---- afterwards ------------------------------------------------------- */
-
-struct log_pos
-recovery_end(const struct recovery *rv)
-{
-
-	return (rv->pos);
-}
-
-uint64_t
-recovery_max_epoch(const struct recovery *rv)
-{
-
-	return (rv->max_epoch);
-}
-
-uint32_t
-recovery_max_segment(const struct recovery *rv)
-{
-
-	return (rv->max_segment);
-}
-
-uint64_t
-recovery_records(const struct recovery *rv)
-{
-
-	return (rv->n_records);
-}
-
-uint64_t
-recovery_bytes(const struct recovery *rv)
-{
-
-	return (rv->bytes);
-}
-
-void
-recovery_boot_id(const struct recovery *rv, uint8_t out[static 16])
-{
-	uint32_t newest = 0;
-
-	memset(out, 0, 16);
-	for (size_t i = 0; i < rv->n_cands; i++) {
-		const struct cand *c = &rv->cands[i];
-
-		/* Numbers rise along the chain. */
-		if (!c->in_chain || c->h.number < newest)
-			continue;
-		newest = c->h.number;
-		memcpy(out, c->h.boot_id, 16);
-	}
-}
-
-int
-recovery_sync(struct recovery *rv)
-{
-	struct seg *s;
-	int rc;
-
-	for (size_t i = 0; i < rv->n_cands; i++) {
-		if (!rv->cands[i].in_chain)
-			continue;
-		rc = segs_get(rv->conf.segs, rv->cands[i].h.number, &s);
-		if (rc != 0)
-			return (rc);
-		rc = seg_sync(s);	/* its name as well */
-		seg_put(s);
-		if (rc != 0)
-			return (rc);
-	}
-	return (0);
-}
-
-static void
-cut_tail(struct recovery *rv, uint32_t number, uint32_t end_sectors)
-{
-	uint32_t page = (end_sectors + PAGE_SECTORS - 1) & ~(PAGE_SECTORS - 1);
-	struct seg *s;
-	int rc;
-
-	if ((rc = segs_get(rv->conf.segs, number, &s)) == 0) {
-		rc = seg_cut_tail(s, (uint64_t)page * SECTOR_BYTES);
-		seg_put(s);
-	}
-	if (rc != 0)
-		msg_warn("segment %u: its unused tail stays (%d)", number, rc);
-}
-
-static void
-drop(struct recovery *rv, uint32_t number, void (*gone)(void *, uint32_t),
-    void *arg)
-{
-	int rc = segs_remove(rv->conf.segs, number);
-
-	if (rc == 0)
-		gone(arg, number);
-	else
-		msg_warn("segment %u: not removed (%d)", number, rc);
-}
-
-/*
- * Crash: each step is harmless by itself: the next opening finds less to do.
- */
-void
-recovery_clean(struct recovery *rv, void (*gone)(void *, uint32_t), void *arg)
-{
-	uint32_t node = rv->conf.node_segment;
-
-	for (size_t i = 0; i < rv->n_cands; i++) {
-		struct cand *c = &rv->cands[i];
-
-		if (c->h.number == rv->pos.segment)
-			cut_tail(rv, c->h.number, c->end_sectors);
-		else if (!c->in_chain || c->end_sectors == SEG_HEADER_SECTORS)
-			drop(rv, c->h.number, gone, arg);
-	}
-	for (size_t i = 0; i < rv->n_others; i++) {
-		struct other *o = &rv->others[i];
-
-		if (o->what == OTHER_DAMAGED)
-			msg_warn("segment %u has a damaged header and is not "
-			    "in use: it is left alone", o->number);
-		else if (o->what == OTHER_UNUSED ||
-		    node == 0 || o->number > node + 1)
-			drop(rv, o->number, gone, arg);
-	}
-	if (node != 0) {
-		cut_tail(rv, node, rv->conf.node_end_sectors);
-		cut_tail(rv, node + 1, rv->conf.node_end_sectors);
-	}
-}
-
-void
-recovery_free(struct recovery *rv)
-{
-
-	if (rv == NULL)
-		return;
-	free(rv->cands);
-	free(rv->others);
-	free(rv->img);
-	free(rv);
 }

@@ -21,7 +21,11 @@
 
 #include "meta/log.h"
 
-/* One record, in log order, on the calling thread.  Not 0 stops. */
+/*
+ * One record, in log order, on the calling thread.  Not 0 stops.  ${payload}
+ * NULL: it has rotted, of a record that nothing depends on (CHECKPOINT, or
+ * part of a dump of the catalogue).
+ */
 typedef int recover_fn(void *arg, const struct rec *r, const uint8_t *hdr,
     const uint8_t *payload);
 
@@ -32,6 +36,11 @@ struct recover_conf {
 	struct log_pos start;		/* of the last checkpoint */
 	uint32_t node_segment;		/* its node pair, 0 = none */
 	uint32_t node_end_sectors;
+	/*
+	 * Damage ends the log where it is, and is only told: for who wants
+	 * what there is and changes nothing.
+	 */
+	bool salvage;
 	recover_fn *replay;
 	void *arg;
 };
@@ -48,6 +57,8 @@ int recover_run(const struct recover_conf *conf, struct recovery **out);
 struct log_pos recovery_end(const struct recovery *rv);
 uint64_t recovery_max_epoch(const struct recovery *rv);
 uint32_t recovery_max_segment(const struct recovery *rv);
+/* ${conf->salvage}: the log was ended by damage. */
+bool recovery_damaged(const struct recovery *rv);
 uint64_t recovery_records(const struct recovery *rv);
 uint64_t recovery_bytes(const struct recovery *rv);
 

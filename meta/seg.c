@@ -3,6 +3,7 @@
  * seg.c - the bytes of one segment.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -89,6 +90,8 @@ seg_write(struct seg *s, const struct iovec *iov, int n_iov,
 	uint64_t end = off_bytes;
 
 	TT_MAGIC(s, SEG_MAGIC);
+	if (s->ss->read_only)
+		return (-EROFS);
 	for (int i = 0; i < n_iov; i++)
 		end += iov[i].iov_len;
 	TT_ASSERT(off_bytes <= end && end <= s->ss->segment_bytes);
@@ -169,6 +172,18 @@ seg_read_cached(struct seg *s, const struct iovec *iov, int n_iov,
 }
 
 /*
+ * WRITE alone neither waits for the pages nor takes note of their errors: those
+ * stay for seg_sync.
+ */
+void
+seg_begin_sync(struct seg *s)
+{
+
+	TT_MAGIC(s, SEG_MAGIC);
+	(void)sync_file_range(s->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
+/*
  * One thread at a time per segment.  The kernel reports a failed write-back
  * once per open file: of two fdatasyncs at the same time one gets the error
  * and the other a 0 that means nothing.
@@ -187,6 +202,8 @@ seg_sync(struct seg *s)
 
 	TT_MAGIC(s, SEG_MAGIC);
 	ss = s->ss;
+	if (ss->read_only)	/* nobody has written anything */
+		return (0);
 	lk_lock(&ss->lk);
 	while (s->syncing)
 		lk_wait(&ss->lk, &ss->idle);

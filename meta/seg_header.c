@@ -59,7 +59,7 @@ plausible(const struct seg_header *h)
 	if (h->prev_end_sectors > SEGMENT_BYTES_MAX / SECTOR_BYTES)
 		return (false);
 	return (h->twin == 0 ||
-	    (h->kind == SEG_NODES && h->twin != h->number));
+	    (h->kind != SEG_LOG && h->twin != h->number));
 }
 
 int

@@ -240,12 +240,12 @@ segcache_get(struct segs *ss, uint32_t number, bool create, struct seg **out)
  * While the name goes, the number is busy: nobody can open the file again
  * in between and keep a segment in the table that is not there.
  */
-int
-segcache_remove(struct segs *ss, uint32_t number)
+static int
+take_away(struct segs *ss, uint32_t number, bool recycle)
 {
 	struct list dead;
 	struct seg *s;
-	int rc;
+	int rc = -EBUSY;
 
 	list_init(&dead);
 	lk_lock(&ss->lk);
@@ -255,11 +255,17 @@ segcache_remove(struct segs *ss, uint32_t number)
 	} else {
 		s = add_busy_locked(ss, number);
 	}
+	/* New bytes in the file must not be seen by who still reads from it. */
+	if (s != NULL && (s->refs > 0 || s->sync_err != 0))
+		recycle = false;
 	lk_unlock(&ss->lk);
 	if (s == NULL)
 		return (-ENOMEM);
 
-	rc = ss->ops->remove(ss->be, number);
+	if (recycle)
+		rc = ss->ops->recycle(ss->be, number);
+	if (rc != 0)
+		rc = ss->ops->remove(ss->be, number);
 
 	lk_lock(&ss->lk);
 	not_busy_locked(s);
@@ -277,6 +283,20 @@ segcache_remove(struct segs *ss, uint32_t number)
 	lk_unlock(&ss->lk);
 	close_all(&dead);
 	return (rc);
+}
+
+int
+segcache_remove(struct segs *ss, uint32_t number)
+{
+
+	return (take_away(ss, number, false));
+}
+
+int
+segcache_recycle(struct segs *ss, uint32_t number)
+{
+
+	return (take_away(ss, number, ss->ops->recycle != NULL));
 }
 
 /* Drops one reference; all but the last need no lock. */

@@ -205,23 +205,61 @@ segdir_close(void *be)
 	free(d);
 }
 
-int
-segdir_open(const char *dir, uint32_t segment_bytes, void **out)
+static struct segdir *
+segdir_new(uint32_t segment_bytes)
 {
-	struct segdir *d;
-	int rc;
+	struct segdir *d = calloc(1, sizeof(*d));
 
-	if ((d = calloc(1, sizeof(*d))) == NULL)
-		return (-ENOMEM);
+	if (d == NULL)
+		return (NULL);
 	d->segment_bytes = segment_bytes;
 	d->dir = d->seg = d->spare = d->lock = -1;
 	lk_init(&d->lk, LK_PREP);
+	return (d);
+}
+
+int
+segdir_open(const char *dir, uint32_t segment_bytes, void **out)
+{
+	struct segdir *d = segdir_new(segment_bytes);
+	int rc;
+
+	if (d == NULL)
+		return (-ENOMEM);
 	if ((rc = d->dir = open_dir(AT_FDCWD, dir)) < 0 ||
 	    (rc = d->seg = open_dir(d->dir, SEG_NAME)) < 0 ||
 	    (rc = d->spare = open_dir(d->dir, SPARE_NAME)) < 0)
 		goto out_close;
 	d->lock = openat(d->dir, LOCK_NAME, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (d->lock < 0) {
+		rc = -errno;
+		goto out_close;
+	}
+	*out = d;
+	return (0);
+
+out_close:
+	segdir_close(d);
+	return (say("cannot open the segments of", dir, -rc));
+}
+
+/* A copy need not have the lock; what is there must be locked. */
+int
+segdir_open_read_only(const char *dir, uint32_t segment_bytes, bool locked,
+    void **out)
+{
+	struct segdir *d = segdir_new(segment_bytes);
+	int rc;
+
+	if (d == NULL)
+		return (-ENOMEM);
+	d->read_only = true;
+	d->locked = locked;
+	if ((rc = d->dir = open_dir(AT_FDCWD, dir)) < 0 ||
+	    (rc = d->seg = open_dir(d->dir, SEG_NAME)) < 0)
+		goto out_close;
+	d->lock = openat(d->dir, LOCK_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (d->lock < 0 && errno != ENOENT) {
 		rc = -errno;
 		goto out_close;
 	}
@@ -252,6 +290,29 @@ segdir_lock(void *be, uint64_t epoch)
 	    != 0)
 		return (say("cannot write to folder", SEG_NAME, errno));
 	return (segspare_scan(d));
+}
+
+/* Shared: several may read, and nobody may write meanwhile. */
+static int
+segdir_lock_ro(void *be, uint64_t epoch)
+{
+	struct segdir *d = be;
+
+	(void)epoch;
+	if (d->locked)
+		return (0);
+	if (d->lock < 0) {
+		msg_warn("the store has no file \"%s\": it is taken for a "
+		    "copy that nobody writes to", LOCK_NAME);
+		return (0);
+	}
+	while (flock(d->lock, LOCK_SH | LOCK_NB) != 0) {
+		if (errno == EWOULDBLOCK)
+			return (-EBUSY);
+		if (errno != EINTR)
+			return (say("cannot lock", LOCK_NAME, errno));
+	}
+	return (0);
 }
 
 /* A file of its own, with all its blocks. */
@@ -311,7 +372,7 @@ segdir_open_one(void *be, uint32_t number, int *out_fd)
 	int fd;
 
 	fd = openat(d->seg, path_of(path, number),
-	    O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	    (d->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 && errno == ENOENT)
 		return (-ENOENT);
 	if (fd < 0)
@@ -343,6 +404,21 @@ segdir_remove(void *be, uint32_t number)
 	if (errno == ENOENT)
 		return (-ENOENT);
 	return (say("cannot remove segment", path, errno));
+}
+
+static int
+segdir_recycle(void *be, uint32_t number)
+{
+	struct segdir *d = be;
+	char name[SEGNAME_LEN], shard[SHARD_LEN];
+	int dir, rc;
+
+	dir = open_dir(d->seg, shard_name(shard, number));
+	if (dir < 0)
+		return (dir);
+	rc = segspare_recycle(d, dir, segdir_name(name, number));
+	(void)close(dir);
+	return (rc);
 }
 
 struct list_arg {
@@ -385,8 +461,61 @@ const struct segs_ops segdir_ops = {
 	.open = segdir_open_one,
 	.sync_name = segdir_sync_name,
 	.remove = segdir_remove,
+	.recycle = segdir_recycle,
 	.list = segdir_list,
 	.prepare = segspare_prepare,
 	.prepared = segspare_prepared,
+	.drop_prepared = segspare_drop,
+	.close = segdir_close
+};
+
+/* ---- for readers ------------------------------------------------------ */
+
+static int
+ro_create(void *be, uint32_t number, int *out_fd)
+{
+
+	(void)be;
+	(void)number;
+	(void)out_fd;
+	return (-EROFS);
+}
+
+static int
+ro_change(void *be, uint32_t number)
+{
+
+	(void)be;
+	(void)number;
+	return (-EROFS);
+}
+
+static int
+ro_prepare(void *be, const bool *stop)
+{
+
+	(void)be;
+	(void)stop;
+	return (-EROFS);
+}
+
+static unsigned
+ro_prepared(void *be)
+{
+
+	(void)be;
+	return (0);
+}
+
+const struct segs_ops segdir_ro_ops = {
+	.name = "directory, read-only",
+	.lock = segdir_lock_ro,
+	.create = ro_create,
+	.open = segdir_open_one,
+	.sync_name = ro_change,
+	.remove = ro_change,
+	.list = segdir_list,
+	.prepare = ro_prepare,
+	.prepared = ro_prepared,
 	.close = segdir_close
 };

@@ -24,4 +24,12 @@ int segdir_init(const char *dir);
  */
 int segdir_open(const char *dir, uint32_t segment_bytes, void **out);
 
+/*
+ * The functions of segdir_ops that read, and -EROFS for the others; the lock
+ * is shared with other readers.  ${locked}: the caller holds it already.
+ */
+extern const struct segs_ops segdir_ro_ops;
+int segdir_open_read_only(const char *dir, uint32_t segment_bytes, bool locked,
+    void **out);
+
 #endif /* !META_SEGDIR_H */

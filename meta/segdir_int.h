@@ -17,6 +17,8 @@ struct segdir {
 	uint32_t segment_bytes;		/* [I] */
 	int dir, seg, spare;		/* [I] folders */
 	int lock;			/* [I] flocked once lock() returned 0 */
+	bool read_only;			/* [I] */
+	bool locked;			/* [I] by the caller already */
 	struct lk lk;			/* rank LK_PREP */
 	uint32_t ready[SEGDIR_SPARES_MAX]; /* [l] names of prepared files */
 	unsigned n_ready;		/* [l] */
@@ -38,11 +40,20 @@ int segspare_scan(struct segdir *d);
 /* See segs_ops: prepare, prepared. */
 int segspare_prepare(void *be, const bool *stop);
 unsigned segspare_prepared(void *be);
+void segspare_drop(void *be);
 /*
  * A prepared file becomes ${to_name} in the folder ${to_dir}.
  * Errors: -ENOENT none is prepared; -EEXIST the name is taken; -errno.
  */
 int segspare_use(struct segdir *d, int to_dir, const char *to_name,
     int *out_fd);
+
+/*
+ * The other way: ${from_name} in ${from_dir} becomes a prepared file.
+ * Errors: -EINVAL it is not fit for one; -errno; it is there still, perhaps
+ * without its header.  0: it is not there any more.
+ */
+#define SEGDIR_HEADER_BYTES 4096u
+int segspare_recycle(struct segdir *d, int from_dir, const char *from_name);
 
 #endif /* !META_SEGDIR_INT_H */

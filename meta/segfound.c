@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * segfound.c - what is done with segments that were found: cut, count.
+ * segfound.c - what is done with segments that were found: cut, punch, count.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,12 +19,33 @@ seg_cut_tail(struct seg *s, uint64_t bytes)
 	off_t end;
 
 	TT_MAGIC(s, SEG_MAGIC);
+	if (s->ss->read_only)
+		return (-EROFS);
 	if ((end = lseek(s->fd, 0, SEEK_END)) < 0)
 		return (-errno);
 	if ((uint64_t)end <= bytes)
 		return (0);
 	if (ftruncate(s->fd, (off_t)bytes) != 0)
 		return (-errno);
+	return (0);
+}
+
+/*
+ * Crash: the bytes are there or not; nothing refers to them either way.
+ */
+int
+seg_punch(struct seg *s, uint64_t off_bytes, uint64_t len_bytes)
+{
+
+	TT_MAGIC(s, SEG_MAGIC);
+	TT_ASSERT(off_bytes >= 4096 && off_bytes % 4096 == 0 &&
+	    len_bytes % 4096 == 0);
+	if (s->ss->read_only)
+		return (-EROFS);
+	while (fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+	    (off_t)off_bytes, (off_t)len_bytes) != 0)
+		if (errno != EINTR)
+			return (-errno);
 	return (0);
 }
 

@@ -8,17 +8,46 @@
 #include "meta/segs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 
 #include "meta/base/check.h"
 #include "meta/segdir.h"
 #include "meta/segs_int.h"
 
+/*
+ * Files kept for the log, more than are prepared by writing them: space
+ * reclaim frees many at a time, and a log that is written fast uses them as
+ * fast.  They count as free space.
+ */
+#define RECYCLED_MAX	32u
+
 int
 segs_init(const char *dir)
 {
 
 	return (segdir_init(dir));
+}
+
+/*
+ * On the preparer's thread, when a segment was made: what the log has taken
+ * from the memory, and a little more, goes back to it.
+ */
+static void
+give_back_stale(void *arg)
+{
+	struct segs *ss = arg;
+	struct seg *s;
+	uint32_t number;
+
+	for (unsigned i = 0; i < 2; i++) {
+		if ((number = stale_take(ss->stale)) == 0)
+			return;
+		if (segcache_get(ss, number, false, &s) != 0)
+			continue;
+		(void)posix_fadvise(seg_fd(s), 0, 0, POSIX_FADV_DONTNEED);
+		seg_put(s);
+	}
 }
 
 int
@@ -40,8 +69,10 @@ segs_open_with(const struct segs_ops *ops, void *be, uint32_t segment_bytes,
 	ss->be = be;
 	ss->segment_bytes = segment_bytes;
 	ss->max_open = max_open;
-	if ((rc = prep_new(ops, be, &ss->prep)) != 0)
+	if ((rc = stale_new(segment_bytes, &ss->stale)) != 0)
 		goto out_free;
+	if ((rc = prep_new(ops, be, give_back_stale, ss, &ss->prep)) != 0)
+		goto out_stale;
 	if ((rc = segcache_init(ss)) != 0)
 		goto out_prep;
 	*out = ss;
@@ -49,6 +80,8 @@ segs_open_with(const struct segs_ops *ops, void *be, uint32_t segment_bytes,
 
 out_prep:
 	prep_free(ss->prep);
+out_stale:
+	stale_free(ss->stale);
 out_free:
 	free(ss);
 out_close:
@@ -69,6 +102,33 @@ segs_open(const char *dir, uint32_t segment_bytes, unsigned max_open,
 	    out));
 }
 
+int
+segs_open_read_only(const char *dir, uint32_t segment_bytes,
+    unsigned max_open, bool locked, struct segs **out)
+{
+	struct segs *ss;
+	void *be;
+	int rc;
+
+	rc = segdir_open_read_only(dir, segment_bytes, locked, &be);
+	if (rc != 0)
+		return (rc);
+	rc = segs_open_with(&segdir_ro_ops, be, segment_bytes, max_open, &ss);
+	if (rc != 0)
+		return (rc);
+	ss->read_only = true;
+	*out = ss;
+	return (0);
+}
+
+bool
+segs_is_read_only(const struct segs *ss)
+{
+
+	TT_MAGIC(ss, SEGS_MAGIC);
+	return (ss->read_only);
+}
+
 void
 segs_close(struct segs *ss)
 {
@@ -77,6 +137,7 @@ segs_close(struct segs *ss)
 		return;
 	TT_MAGIC(ss, SEGS_MAGIC);
 	prep_free(ss->prep);
+	stale_free(ss->stale);
 	segcache_free(ss);
 	/* The lock goes last: from here on another process may own it. */
 	ss->ops->close(ss->be);
@@ -90,6 +151,39 @@ segs_prepare(struct segs *ss, unsigned n)
 
 	TT_MAGIC(ss, SEGS_MAGIC);
 	return (prep_set(ss->prep, n));
+}
+
+unsigned
+segs_prepared(struct segs *ss)
+{
+
+	TT_MAGIC(ss, SEGS_MAGIC);
+	return (ss->ops->prepared(ss->be));
+}
+
+void
+segs_drop_prepared(struct segs *ss)
+{
+
+	TT_MAGIC(ss, SEGS_MAGIC);
+	if (ss->ops->drop_prepared != NULL)
+		ss->ops->drop_prepared(ss->be);
+}
+
+void
+segs_asked(struct segs *ss)
+{
+
+	TT_MAGIC(ss, SEGS_MAGIC);
+	prep_asked(ss->prep);
+}
+
+void
+segs_replaced(struct segs *ss, uint32_t number, uint32_t bytes)
+{
+
+	TT_MAGIC(ss, SEGS_MAGIC);
+	stale_note(ss->stale, number, bytes);
 }
 
 int
@@ -118,6 +212,25 @@ segs_remove(struct segs *ss, uint32_t number)
 
 	TT_MAGIC(ss, SEGS_MAGIC);
 	return (segcache_remove(ss, number));
+}
+
+int
+segs_retire(struct segs *ss, uint32_t number)
+{
+
+	TT_MAGIC(ss, SEGS_MAGIC);
+	if (prep_target(ss->prep) > 0 &&
+	    ss->ops->prepared(ss->be) < RECYCLED_MAX)
+		return (segcache_recycle(ss, number));
+	return (segcache_remove(ss, number));
+}
+
+int
+segs_sync_name(struct segs *ss, uint32_t number)
+{
+
+	TT_MAGIC(ss, SEGS_MAGIC);
+	return (ss->ops->sync_name(ss->be, number));
 }
 
 struct numbers {

@@ -32,9 +32,11 @@ struct segs_ops {
 	int (*open)(void *be, uint32_t number, int *out_fd);
 	int (*sync_name)(void *be, uint32_t number);
 	int (*remove)(void *be, uint32_t number);
+	int (*recycle)(void *be, uint32_t number);	/* may be NULL */
 	int (*list)(void *be, int (*fn)(void *arg, uint32_t number), void *arg);
 	int (*prepare)(void *be, const bool *stop);
 	unsigned (*prepared)(void *be);
+	void (*drop_prepared)(void *be);	/* may be NULL */
 	void (*close)(void *be);
 };
 
@@ -48,6 +50,14 @@ int segs_init(const char *dir);
  */
 int segs_open(const char *dir, uint32_t segment_bytes, unsigned max_open,
     struct segs **out);
+/*
+ * The same for reading only: not a byte of the directory changes, and what
+ * would change one is -EROFS.  Several may have it open so, none while a
+ * daemon has (-EBUSY).  ${locked}: the caller holds the lock already.
+ */
+int segs_open_read_only(const char *dir, uint32_t segment_bytes,
+    unsigned max_open, bool locked, struct segs **out);
+bool segs_is_read_only(const struct segs *ss);
 void segs_close(struct segs *ss);	/* every seg was put; stops the preparer */
 
 /*
@@ -56,6 +66,14 @@ void segs_close(struct segs *ss);	/* every seg was put; stops the preparer */
  * logged once and costs only speed.
  */
 int segs_prepare(struct segs *ss, unsigned n);
+/*
+ * Somebody flushes: from now on, for a while, files are prepared also while
+ * segments are used up fast.  Cheap.
+ */
+void segs_asked(struct segs *ss);
+/* How many are ready now; remove them all. */
+unsigned segs_prepared(struct segs *ss);
+void segs_drop_prepared(struct segs *ss);
 
 /**
  * segs_create(ss, number, out):
@@ -92,6 +110,8 @@ ssize_t seg_read_cached(struct seg *s, const struct iovec *iov, int n_iov,
  * it is remembered and returned by every later call; never retried.
  */
 int seg_sync(struct seg *s);
+/* Have it written out, ahead of a seg_sync; promises nothing. */
+void seg_begin_sync(struct seg *s);
 
 /* Cut off the tail from ${bytes} on; frees its space.  -errno. */
 int seg_cut_tail(struct seg *s, uint64_t bytes);
@@ -99,8 +119,28 @@ int seg_cut_tail(struct seg *s, uint64_t bytes);
 /* Space that the segments take in the file system, in bytes (blocking). */
 uint64_t segs_used_bytes(struct segs *ss);
 
+/*
+ * ${bytes} of a segment were replaced by newer ones.  When that is most of
+ * it, its pages in the page cache are given back: see stale.h.  A hint.
+ */
+void segs_replaced(struct segs *ss, uint32_t number, uint32_t bytes);
+
 /* Unlink; open references stay readable.  Not durable by itself. */
 int segs_remove(struct segs *ss, uint32_t number);
+
+/*
+ * The same, for one whose content is dead for good: when fewer files are
+ * prepared than wanted, and nobody references it, it becomes one of them.
+ * Crash: the segment is there, or without a valid header, or a prepared file.
+ */
+int segs_retire(struct segs *ss, uint32_t number);
+/* That there is, or is not, a segment of this number becomes durable. */
+int segs_sync_name(struct segs *ss, uint32_t number);
+/*
+ * Free the space of these bytes, which read as zeroes then; page aligned.
+ * -EOPNOTSUPP the file system cannot.
+ */
+int seg_punch(struct seg *s, uint64_t off_bytes, uint64_t len_bytes);
 
 /* Calls ${fn} for each segment in rising order; stops at the first non-0. */
 int segs_list(struct segs *ss, int (*fn)(void *arg, uint32_t number),

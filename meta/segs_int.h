@@ -10,6 +10,7 @@
 #include "meta/base/lock.h"
 #include "meta/prep.h"
 #include "meta/segs.h"
+#include "meta/stale.h"
 
 #define SEG_MAGIC	0x73656721u
 #define SEGS_MAGIC	0x73656773u
@@ -45,8 +46,10 @@ struct segs {
 	const struct segs_ops *ops;	/* [I] */
 	void *be;			/* [I] */
 	struct prep *prep;		/* [I] */
+	struct stale *stale;		/* [I] */
 	uint32_t segment_bytes;		/* [I] */
 	unsigned max_open;		/* [I] */
+	bool read_only;			/* [I] */
 	struct lk lk;			/* rank LK_SEGCACHE */
 	pthread_cond_t idle;		/* busy or syncing ended */
 	struct list *buckets;		/* [c] */
@@ -65,6 +68,8 @@ void segcache_free(struct segs *ss);	/* nothing may be referenced */
 int segcache_get(struct segs *ss, uint32_t number, bool create,
     struct seg **out);
 int segcache_remove(struct segs *ss, uint32_t number);
+/* The same, but nobody's file becomes a prepared one if that can be. */
+int segcache_recycle(struct segs *ss, uint32_t number);
 void segcache_release(struct seg *s);
 
 #endif /* !META_SEGS_INT_H */

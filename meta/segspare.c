@@ -195,6 +195,17 @@ segspare_prepared(void *be)
 	return (n);
 }
 
+void
+segspare_drop(void *be)
+{
+	struct segdir *d = be;
+	char name[SEGNAME_LEN];
+	uint32_t n;
+
+	while (take(d, &n))
+		(void)unlinkat(d->spare, segdir_name(name, n), 0);
+}
+
 /*
  * Opens past the page cache where that is possible: 64 MiB of zeroes would
  * push out what readers want, and wait in line before the next flush.
@@ -294,6 +305,61 @@ segspare_prepare(void *be, const bool *stop)
 		rc = -errno;
 		(void)unlinkat(d->spare, name, 0);
 		return (rc);
+	}
+	give_back(d, n);
+	return (0);
+}
+
+/*
+ * Has each of its blocks been given space?  One with holes would need more
+ * at a write, and then there may be none.
+ */
+static bool
+is_whole(const struct segdir *d, const struct stat *st)
+{
+
+	return (is_spare(d, st) &&
+	    (uint64_t)st->st_blocks * 512 >= d->segment_bytes);
+}
+
+/*
+ * A dead segment becomes a prepared file.  Its header goes first, durably: so
+ * the file is no segment any more, whichever of its two names it has after a
+ * crash, and as a spare it is one that is empty.  It is not given away before
+ * both folders are durable: its old name can then not come back with what is
+ * written to it as another segment.
+ */
+int
+segspare_recycle(struct segdir *d, int from_dir, const char *from_name)
+{
+	char name[SEGNAME_LEN];
+	struct stat st;
+	uint32_t n;
+	int fd, rc;
+
+	fd = openat(from_dir, from_name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return (-errno);
+	if (fstat(fd, &st) != 0)
+		rc = -errno;
+	else if (!is_whole(d, &st))
+		rc = -EINVAL;
+	else if ((rc = fsutil_write(fd, zeroes, SEGDIR_HEADER_BYTES, 0)) == 0 &&
+	    fdatasync(fd) != 0)
+		rc = -errno;
+	(void)close(fd);
+	if (rc != 0)
+		return (rc);
+	lk_lock(&d->lk);
+	n = d->next_spare++;
+	lk_unlock(&d->lk);
+	rc = fsutil_rename_new(from_dir, from_name, d->spare,
+	    segdir_name(name, n));
+	if (rc != 0)
+		return (rc);
+	if (fsync(d->spare) != 0 || fsync(from_dir) != 0) {
+		(void)unlinkat(d->spare, name, 0);
+		return (0);
 	}
 	give_back(d, n);
 	return (0);

@@ -17,11 +17,14 @@
 #include "meta/base/clock.h"
 #include "meta/base/msg.h"
 #include "meta/base/rnd.h"
+#include "meta/dedup.h"
+#include "meta/gc_int.h"
 #include "meta/recover.h"
 #include "meta/store_int.h"
 
 #define CATALOG_MAP_BYTES	(UINT64_C(256) << 30)
 #define MAX_OPEN_DEFAULT	1024u
+#define REBUILD_HINT		"ttd --rebuild makes it anew from the segments"
 
 static int
 catalog_path(char *dst, size_t cap, const char *store)
@@ -126,8 +129,9 @@ store_init(const char *path, uint32_t segment_bytes)
 
 /* ---- opening ---------------------------------------------------------- */
 
-static int
-note_segment(struct store *st, uint32_t number, bool gone)
+int
+store_note_segment(struct store *st, uint32_t number, enum seg_kind kind,
+    bool gone)
 {
 	size_t room = st->room_notes == 0 ? 64 : st->room_notes * 2;
 	struct seg_note *all;
@@ -144,16 +148,24 @@ note_segment(struct store *st, uint32_t number, bool gone)
 		}
 	}
 	if (rc == 0)
-		st->notes[st->n_notes++] = (struct seg_note){ number, gone };
+		st->notes[st->n_notes++] = (struct seg_note){ number,
+		    kind, gone };
 	lk_unlock(&st->lk);
 	return (rc);
 }
 
 static int
-segment_created(void *arg, uint32_t number)
+log_created(void *arg, uint32_t number)
 {
 
-	return (note_segment(arg, number, false));
+	return (store_note_segment(arg, number, SEG_LOG, false));
+}
+
+static int
+nodes_created(void *arg, uint32_t number)
+{
+
+	return (store_note_segment(arg, number, SEG_NODES, false));
 }
 
 static void
@@ -161,7 +173,7 @@ segment_gone(void *arg, uint32_t number)
 {
 
 	/* A stale row is corrected by the next one who looks. */
-	(void)note_segment(arg, number, true);
+	(void)store_note_segment(arg, number, SEG_LOG, true);
 }
 
 static int
@@ -185,16 +197,33 @@ open_files(struct store *st)
 			    strerror(-rc));
 		return (rc);
 	}
-	rc = segs_open(path, st->super.segment_bytes, st->conf.max_open,
-	    &st->segs);
+	if (st->conf.read_only)
+		rc = segs_open_read_only(path, st->super.segment_bytes,
+		    st->conf.max_open, st->conf.locked, &st->segs);
+	else
+		rc = segs_open(path, st->super.segment_bytes,
+		    st->conf.max_open, &st->segs);
 	if (rc != 0) {
 		msg_err("store %s: %s", path, rc == -EBUSY ?
 		    "another process has it open" : strerror(-rc));
 		return (rc);
 	}
-	if ((rc = catalog_path(cat, sizeof(cat), path)) == 0)
+	if (st->conf.catalog != NULL)
+		return (catalog_open_read_only(st->conf.catalog,
+		    CATALOG_MAP_BYTES, &st->cat));
+	if ((rc = catalog_path(cat, sizeof(cat), path)) != 0)
+		return (rc);
+	if (st->conf.read_only)
+		rc = catalog_open_read_only(cat, CATALOG_MAP_BYTES, &st->cat);
+	else
 		rc = catalog_open(cat, CATALOG_MAP_BYTES, &st->cat);
-	if (rc != 0)
+	/* The superblock is there, so it was a store. */
+	if (rc == -ENOENT)
+		rc = -EUCLEAN;
+	if (rc == -EUCLEAN)
+		msg_err("store %s: the catalogue is missing or damaged; "
+		    REBUILD_HINT, path);
+	else if (rc != 0)
 		msg_err("store %s: catalogue: %s", path, strerror(-rc));
 	return (rc);
 }
@@ -203,6 +232,17 @@ struct rows_arg {
 	struct store *st;
 	enum cat_table tab;
 };
+
+/* Salvage: all but the lack of memory is only noted. */
+static int
+left_out(struct store *st, int rc)
+{
+
+	if (rc == 0 || rc == -ENOMEM || !st->conf.salvage)
+		return (rc);
+	st->damaged = true;
+	return (0);
+}
 
 static int
 one_row(void *arg, const uint8_t *key, size_t klen, const uint8_t *val,
@@ -214,9 +254,10 @@ one_row(void *arg, const uint8_t *key, size_t klen, const uint8_t *val,
 	rc = a->st->conf.ops->row(a->st->conf.arg, a->tab, key, klen, val,
 	    vlen);
 	if (rc != 0)
-		msg_err("catalogue: a row of table %d is damaged (%d)",
-		    (int)a->tab, rc);
-	return (rc);
+		msg_err("catalogue: a row of table %d is damaged (%d)%s",
+		    (int)a->tab, rc, a->st->conf.salvage ? ": it is left out" :
+		    "; " REBUILD_HINT);
+	return (left_out(a->st, rc));
 }
 
 static int
@@ -232,14 +273,15 @@ read_rows(struct store *st)
 		rc = store_row_dec(val, vlen, &st->row);
 	if (rc != 0) {
 		msg_err("catalogue: the row of the last checkpoint is missing "
-		    "or damaged (%d)", rc);
-		return (rc == -ENOENT ? -EUCLEAN : rc);
+		    "or damaged (%d); " REBUILD_HINT, rc);
+		rc = left_out(st, rc == -ENOENT ? -EUCLEAN : rc);
 	}
 	for (unsigned t = CAT_STORE; t < CAT_TABLES && rc == 0; t++) {
 		struct rows_arg a = { st, (enum cat_table)t };
 
 		if (!cat_is_derived(a.tab))
-			rc = catalog_each(st->cat, a.tab, one_row, &a);
+			rc = left_out(st,
+			    catalog_each(st->cat, a.tab, one_row, &a));
 	}
 	return (rc);
 }
@@ -271,6 +313,7 @@ recover(struct store *st, struct log_pos *end)
 		.start = st->row.pos,
 		.node_segment = st->row.node_segment,
 		.node_end_sectors = st->row.node_end_sectors,
+		.salvage = st->conf.salvage,
 		.replay = replay_one,
 		.arg = st,
 	};
@@ -282,6 +325,12 @@ recover(struct store *st, struct log_pos *end)
 	memcpy(rc_conf.store_uuid, st->super.uuid, 16);
 	if ((rc = recover_run(&rc_conf, &rv)) != 0)
 		return (rc);
+	if (st->conf.read_only) {
+		st->epoch = st->row.epoch;
+		st->damaged = st->damaged || recovery_damaged(rv);
+		*end = recovery_end(rv);
+		goto out_free;
+	}
 	if ((rc = recovery_sync(rv)) != 0)
 		goto out_free;
 	st->epoch = TT_MAX(st->row.epoch, recovery_max_epoch(rv)) + 1;
@@ -292,6 +341,8 @@ recover(struct store *st, struct log_pos *end)
 	if ((rc = power_open(st, end, wrote)) != 0)
 		goto out_free;
 	recovery_clean(rv, segment_gone, st);
+	if ((rc = gc_open(st)) != 0)
+		goto out_free;
 	atomic_store(&st->log_bytes, recovery_bytes(rv));
 	atomic_store(&st->log_records, recovery_records(rv));
 	msg_info("store opened: epoch %llu, %llu records (%llu MiB) of the "
@@ -304,6 +355,56 @@ out_free:
 	return (rc);
 }
 
+/*
+ * The room that a checkpoint needs has to stay free.  While there is little of
+ * it, checkpoints come early: then they need little.
+ */
+static uint64_t
+space_need(void *arg)
+{
+	struct store *st = arg;
+
+	if (atomic_load(&st->level) != SPACE_OK &&
+	    atomic_load(&st->log_bytes) >= LOW_CHECKPOINT_BYTES)
+		store_want_checkpoint(st);
+	return (st->conf.ops->fold_need == NULL ? 0 :
+	    st->conf.ops->fold_need(st->conf.arg));
+}
+
+static void
+space_level(void *arg, enum space_level now)
+{
+	struct store *st = arg;
+
+	atomic_store(&st->level, now);
+	if (now != SPACE_OK)
+		gc_nudge(st);
+	if (st->conf.ops->space != NULL)
+		st->conf.ops->space(st->conf.arg, now);
+}
+
+static int
+open_space(struct store *st)
+{
+	struct space_conf sc = {
+		.dir_fd = st->dir_fd,
+		.segs = st->segs,
+		.segment_bytes = st->super.segment_bytes,
+		.prepared = st->conf.prepared,
+		.low_percent = st->conf.space_low_percent,
+		.reserve_bytes = st->conf.reserve_bytes,
+		.need = space_need,
+		.level = space_level,
+		.arg = st,
+	};
+
+	if (st->conf.read_only)
+		sc = (struct space_conf){ .dir_fd = st->dir_fd,
+		    .segs = st->segs, .read_only = true,
+		    .segment_bytes = st->super.segment_bytes };
+	return (space_new(&sc, &st->space));
+}
+
 static int
 open_log(struct store *st, const struct log_pos *end)
 {
@@ -313,8 +414,9 @@ open_log(struct store *st, const struct log_pos *end)
 		.epoch = st->epoch,
 		.next_segment = &st->next_segment,
 		.start = *end,
-		.created = segment_created,
+		.created = log_created,
 		.created_arg = st,
+		.space = st->space,
 	};
 
 	memcpy(lc.store_uuid, st->super.uuid, 16);
@@ -327,11 +429,12 @@ open_nodes(struct store *st)
 {
 	struct nodes_conf nc = {
 		.segs = st->segs,
+		.moved = st->moved,
 		.segment_bytes = st->super.segment_bytes,
 		.epoch = st->epoch,
 		.cache_bytes = st->conf.node_cache_bytes,
 		.next_segment = &st->next_segment,
-		.created = segment_created,
+		.created = nodes_created,
 		.created_arg = st,
 	};
 
@@ -339,13 +442,24 @@ open_nodes(struct store *st)
 	return (nodes_new(&nc, &st->nodes));
 }
 
+static int
+open_dedup(struct store *st)
+{
+
+	return (st->conf.read_only ? 0 : dedup_open(st, st->conf.dedup_bytes));
+}
+
 static void
 store_free(struct store *st)
 {
 
+	gc_free(st);
 	log_close(st->log);
 	nodes_free(st->nodes);
+	space_free(st->space);
 	change_free_all(st);
+	dedup_close(st);
+	moved_close(st->moved);
 	if (st->cat != NULL)
 		catalog_close(st->cat);
 	if (st->segs != NULL)
@@ -383,17 +497,24 @@ store_open(const struct store_conf *conf, struct store **out)
 	cond_init(&st->done);
 	list_init(&st->queue);
 	if ((rc = open_files(st)) != 0 ||
+	    (rc = open_space(st)) != 0 ||
+	    (rc = moved_open(st->cat, st->segs, &st->moved)) != 0 ||
+	    (rc = open_dedup(st)) != 0 ||
 	    (rc = read_rows(st)) != 0 ||
+	    (rc = gc_new(st)) != 0 ||
 	    (rc = recover(st, &end)) != 0 ||
 	    (rc = open_nodes(st)) != 0 ||
 	    (rc = open_log(st, &end)) != 0)
 		goto out_free;
-	/* A spare costs only space: without one the store works all the same. */
-	(void)segs_prepare(st->segs, st->conf.prepared);
+	if (st->conf.read_only)
+		log_fail(st->log, -EROFS);
 	*out = st;
 	return (0);
 
 out_free:
+	/* Nothing more can be done here, but the next opening has the room. */
+	if (rc == -ENOSPC)
+		(void)space_release(st->space);
 	store_free(st);
 	return (rc);
 }
@@ -401,8 +522,18 @@ out_free:
 int
 store_start(struct store *st)
 {
+	int rc;
 
-	return (keeper_start(st));
+	if (st->conf.read_only)
+		return (0);
+	if ((rc = keeper_start(st)) != 0)
+		return (rc);
+	if ((rc = gc_start(st)) == 0 &&
+	    (rc = space_start(st->space)) == 0)
+		return (0);
+	gc_stop(st);
+	keeper_stop(st);
+	return (rc);
 }
 
 int
@@ -410,9 +541,12 @@ store_close(struct store *st, bool checkpoint)
 {
 	int rc = 0;
 
+	space_stop(st->space);
+	gc_stop(st);
 	keeper_stop(st);
+	checkpoint = checkpoint && !st->conf.read_only;
 	if (checkpoint && (atomic_load(&st->log_bytes) > 0 || st->has_retry))
-		rc = keeper_run(st);
+		rc = keeper_try(st);
 	if (checkpoint && rc == 0)
 		power_close(st);
 	store_free(st);
@@ -440,6 +574,20 @@ store_segs(struct store *st)
 	return (st->segs);
 }
 
+struct space *
+store_space(struct store *st)
+{
+
+	return (st->space);
+}
+
+struct moved *
+store_moved(struct store *st)
+{
+
+	return (st->moved);
+}
+
 const uint8_t *
 store_uuid(const struct store *st)
 {
@@ -447,11 +595,25 @@ store_uuid(const struct store *st)
 	return (st->super.uuid);
 }
 
+uint32_t
+store_segment_bytes(const struct store *st)
+{
+
+	return (st->super.segment_bytes);
+}
+
 uint64_t
 store_epoch(const struct store *st)
 {
 
 	return (st->epoch);
+}
+
+bool
+store_is_damaged(const struct store *st)
+{
+
+	return (st->damaged);
 }
 
 void

@@ -19,6 +19,7 @@
 #include "meta/log.h"
 #include "meta/node.h"
 #include "meta/segs.h"
+#include "meta/space.h"
 
 struct store;
 struct checkpoint;
@@ -46,15 +47,43 @@ struct store_ops {
 	    struct checkpoint *cp);
 	/* The checkpoint is committed: readers use the new roots. */
 	void (*publish)(void *arg, uint64_t gen);
+	/*
+	 * Does every published view stand on the roots of the last commit?
+	 * ${unused}: and nobody holds one that was replaced.  Any thread; NULL:
+	 * always.
+	 */
+	bool (*settled)(void *arg, bool unused);
+	/*
+	 * On a thread of the store's own, with no lock held; may be NULL.
+	 * fold_need: bytes of nodes that a fold now would write at most, both
+	 * copies.  space: the level of space.h has changed.
+	 */
+	uint64_t (*fold_need)(void *arg);
+	void (*space)(void *arg, enum space_level now);
 };
 
 struct store_conf {
 	const char *path;
 	uint64_t node_cache_bytes;
+	uint64_t dedup_bytes;		/* memory for it; 0 = least */
 	unsigned prepared;		/* segments kept prepared */
 	uint64_t checkpoint_bytes;	/* of log between two; 0 = default */
 	uint64_t checkpoint_ms;		/* 0 = default */
 	unsigned max_open;		/* segment files; 0 = default */
+	unsigned space_low_percent;	/* see space.h */
+	uint64_t reserve_bytes;
+	/*
+	 * Read, replay in memory and change not a byte; all changes are
+	 * -EROFS.  -EBUSY while somebody has it open for writing; also from a
+	 * folder that cannot be written to.
+	 */
+	bool read_only;
+	/* With read_only: damage is told and left out, as far as one gets. */
+	bool salvage;
+	/* With read_only: the caller has the store's lock already. */
+	bool locked;
+	/* With read_only: another folder with the catalogue; NULL: its own. */
+	const char *catalog;
 	const struct store_ops *ops;
 	void *arg;
 };
@@ -77,8 +106,11 @@ int store_close(struct store *st, bool checkpoint);
 struct log *store_log(struct store *st);
 struct nodes *store_nodes(struct store *st);
 struct segs *store_segs(struct store *st);
+struct moved *store_moved(struct store *st);
+struct space *store_space(struct store *st);
 const uint8_t *store_uuid(const struct store *st);
 uint64_t store_epoch(const struct store *st);
+uint32_t store_segment_bytes(const struct store *st);
 
 /* ---- loss of power ----------------------------------------------------- */
 
@@ -94,6 +126,9 @@ struct store_power {
 	uint64_t from_ns, to_ns;	/* UTC */
 };
 void store_power(const struct store *st, struct store_power *out);
+
+/* Opened with salvage: was something damaged and left out? */
+bool store_is_damaged(const struct store *st);
 
 /* ---- changes ---------------------------------------------------------- */
 

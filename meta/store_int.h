@@ -13,6 +13,8 @@
 #define CHECKPOINT_RECORDS		(UINT64_C(1) << 19)
 #define CHECKPOINT_MS_DEFAULT		30000u
 #define RETRY_MS			1000u
+/* A store with little space checkpoints after this much log. */
+#define LOW_CHECKPOINT_BYTES	(UINT64_C(64) << 20)
 
 /*
  * The row "checkpoint" of CAT_STORE: where replay begins, and what numbers
@@ -28,6 +30,7 @@ struct store_row {
 	uint32_t node_segment, node_end_sectors;
 	uint64_t dump_bytes;		/* of the last catalogue dump */
 	uint64_t since_dump_bytes;	/* of catalogue records since */
+	uint64_t since_dump_cost;	/* of replaying the log since */
 };
 void store_row_enc(const struct store_row *r,
     uint8_t out[static STORE_ROW_LEN]);
@@ -44,6 +47,7 @@ struct queued {
 /* A segment number that appeared or vanished since the last checkpoint. */
 struct seg_note {
 	uint32_t number;
+	enum seg_kind kind;
 	bool gone;
 };
 
@@ -67,10 +71,16 @@ struct store {
 	int dir_fd;			/* [I] */
 	struct segs *segs;		/* [I] */
 	struct catalog *cat;		/* [I] */
+	struct moved *moved;		/* [I] */
 	struct log *log;		/* [I] */
 	struct nodes *nodes;		/* [I] */
+	struct space *space;		/* [I] */
+	struct gc *gc;			/* [I] */
+	struct dedup *dedup;		/* [I] NULL: read-only */
+	_Atomic int level;		/* [a] enum space_level */
 	uint64_t epoch;			/* [I] */
 	struct store_power power;	/* [I] */
+	bool damaged;			/* [I] salvage: something is left out */
 	_Atomic uint32_t next_segment;	/* [a] */
 	/*
 	 * Held from the append of a change until its rows are queued, and by
@@ -94,12 +104,19 @@ struct store {
 	uint64_t last_ms;		/* [K] when the last one ended */
 	struct log_cut retry;		/* [K] cut of one that failed */
 	bool has_retry;			/* [K] */
+	uint64_t cut_cost;		/* [K] since the last commit */
 };
+
+/* The row of a segment appears or goes with the next checkpoint. */
+int store_note_segment(struct store *st, uint32_t number, enum seg_kind kind,
+    bool gone);
 
 int keeper_start(struct store *st);
 void keeper_stop(struct store *st);
 /* One checkpoint, on this thread. */
 int keeper_run(struct store *st);
+/* The same; when there is no space, once more with what is reserved. */
+int keeper_try(struct store *st);
 
 /*
  * power.c: after recovery, before the log is opened: ${wrote} is the boot id

@@ -19,7 +19,7 @@
  *  68   4  zero
  *  72   8  bytes of the last catalogue dump
  *  80   8  bytes of catalogue records since
- *  88   8  zero
+ *  88   8  cost of replaying the log since, in bytes
  */
 #include <errno.h>
 #include <string.h>
@@ -47,6 +47,7 @@ store_row_enc(const struct store_row *r, uint8_t out[static STORE_ROW_LEN])
 	put_be32(out + 64, r->node_end_sectors);
 	put_be64(out + 72, r->dump_bytes);
 	put_be64(out + 80, r->since_dump_bytes);
+	put_be64(out + 88, r->since_dump_cost);
 }
 
 int
@@ -67,6 +68,7 @@ store_row_dec(const uint8_t *val, size_t vlen, struct store_row *out)
 	out->node_end_sectors = get_be32(val + 64);
 	out->dump_bytes = get_be64(val + 72);
 	out->since_dump_bytes = get_be64(val + 80);
+	out->since_dump_cost = get_be64(val + 88);
 	return (0);
 }
 

@@ -5,24 +5,31 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "meta/base/clock.h"
 #include "meta/base/lock.h"
 #include "meta/base/msg.h"
 
-/* Members are protected by:  l  lk   a  atomic   I  immutable */
+/* Members are protected by:  l  lk   a  atomic   t  thread   I  immutable */
 struct syncer {
 	struct syncer_ops ops;		/* [I] */
 	void *arg;			/* [I] */
 	struct lk lk;			/* rank LK_SYNC */
 	pthread_cond_t work;		/* for the thread */
 	pthread_cond_t woken;		/* for those who block */
-	pthread_t thread;
+	pthread_cond_t wanted;		/* for the one ahead */
+	pthread_t thread, ahead;
 	struct list waiters;		/* [l] struct log_wait */
 	struct seg **dirty;		/* [l] references, in log order */
 	unsigned n_dirty, room;		/* [l] */
 	uint64_t end_pos;		/* [l] appended */
+	uint64_t begun_pos;		/* [l] writing out was begun up to it */
 	_Atomic uint64_t synced_pos;	/* [a] written under lk */
 	_Atomic uint64_t synced_seq;	/* [a] written under lk */
+	_Atomic uint64_t asked_ms;	/* [a] somebody waited; 0: never */
 	uint64_t rounds;		/* [l] */
+	unsigned n_asking;		/* [l] waiters but for the paced */
+	unsigned expect;		/* [l] of these in the next round */
+	uint64_t round_ns;		/* [t] time of a round, about */
 	bool want_ready, stop;		/* [l] */
 	int failed;			/* [l] */
 };
@@ -40,6 +47,8 @@ take_served_locked(struct syncer *sy, struct list *out)
 		w->rc = sy->failed;
 		list_del(&w->link);
 		list_add_tail(out, &w->link);
+		if (!w->paced)
+			sy->n_asking--;
 	}
 }
 
@@ -73,14 +82,57 @@ wake_locked(struct syncer *sy)
 	(void)pthread_cond_broadcast(&sy->woken);
 }
 
+/* Has nobody waited for a sync lately? */
+static bool
+is_loose(const struct syncer *sy)
+{
+	uint64_t asked = atomic_load_explicit(&sy->asked_ms,
+	    memory_order_relaxed);
+
+	return (asked == 0 || clock_mono_ms() >= asked + SYNCER_LOOSE_MS);
+}
+
 static bool
 has_work_locked(const struct syncer *sy)
 {
+	uint64_t bytes = sy->end_pos - sy->synced_pos;
 
-	if (sy->failed != 0 || sy->end_pos == sy->synced_pos)
+	if (sy->failed != 0 || bytes == 0)
 		return (false);
-	return (!list_empty(&sy->waiters) || sy->stop ||
-	    sy->end_pos - sy->synced_pos >= SYNCER_KICK_BYTES);
+	if (!list_empty(&sy->waiters) || sy->stop)
+		return (true);
+	return (bytes >= SYNCER_KICK_BYTES &&
+	    (bytes >= SYNCER_LOOSE_KICK_BYTES || !is_loose(sy)));
+}
+
+/* Much was appended since writing out was begun the last time? */
+static bool
+has_begin_locked(const struct syncer *sy)
+{
+
+	return (sy->failed == 0 && sy->n_dirty > 0 &&
+	    sy->end_pos - sy->begun_pos >= SYNCER_BEGIN_BYTES);
+}
+
+/*
+ * Begin to write out what was appended, so that the disk is not idle until a
+ * round and during one, and a flush finds little left to do.  What a segment
+ * that was rolled over has left is small and is the next round's.
+ */
+static void
+begin_writing(struct syncer *sy)
+{
+	struct seg *s = NULL;
+
+	lk_lock(&sy->lk);
+	if (sy->n_dirty > 0)
+		s = seg_ref(sy->dirty[sy->n_dirty - 1]);
+	sy->begun_pos = sy->end_pos;
+	lk_unlock(&sy->lk);
+	if (s == NULL)
+		return;
+	seg_begin_sync(s);
+	seg_put(s);
 }
 
 /* The oldest dirty segment; the reference goes to the caller. */
@@ -105,7 +157,7 @@ take_dirty(struct syncer *sy)
 static void
 one_round(struct syncer *sy)
 {
-	uint64_t pos, seq;
+	uint64_t pos, seq, begun = clock_mono_ns();
 	unsigned n;
 	int rc = 0;
 
@@ -133,8 +185,25 @@ one_round(struct syncer *sy)
 		sy->synced_pos = pos;
 		sy->synced_seq = seq;
 	}
+	/* Who was served, and who came meanwhile: all may come again. */
+	sy->expect = sy->n_asking;
 	wake_locked(sy);
 	lk_unlock(&sy->lk);
+	sy->round_ns = (7 * sy->round_ns + clock_mono_ns() - begun) / 8;
+}
+
+/* A moment for those who are on their way. */
+static void
+gather_locked(struct syncer *sy)
+{
+	uint64_t end = clock_mono_ns() + TT_MIN(SYNCER_GATHER_NS,
+	    sy->round_ns / SYNCER_GATHER_SHARE);
+
+	if (sy->n_asking == 0)
+		return;
+	while (sy->n_asking < sy->expect && sy->failed == 0 && !sy->stop)
+		if (!lk_wait_until(&sy->lk, &sy->work, end))
+			return;
 }
 
 static void *
@@ -143,23 +212,57 @@ syncer_thread(void *arg)
 	struct syncer *sy = arg;
 
 	for (;;) {
-		bool ready, round, stop;
+		bool round, stop;
 
 		lk_lock(&sy->lk);
-		while (!has_work_locked(sy) && !sy->want_ready && !sy->stop)
+		while (!has_work_locked(sy) && !sy->stop)
 			lk_wait(&sy->lk, &sy->work);
-		ready = sy->want_ready;
-		sy->want_ready = false;
-		round = has_work_locked(sy);
+		if ((round = has_work_locked(sy)))
+			gather_locked(sy);
 		stop = sy->stop;
 		lk_unlock(&sy->lk);
 		if (round)
 			one_round(sy);
 		else if (stop)
 			return (NULL);
+	}
+}
+
+/*
+ * What no flush should wait for: to make a segment ready takes the journal of
+ * the file system, and to begin a write may take a place in the disk's queue.
+ */
+static void *
+ahead_thread(void *arg)
+{
+	struct syncer *sy = arg;
+	bool ready, stop;
+
+	do {
+		lk_lock(&sy->lk);
+		while (!sy->want_ready && !has_begin_locked(sy) && !sy->stop)
+			lk_wait(&sy->lk, &sy->wanted);
+		ready = sy->want_ready;
+		sy->want_ready = false;
+		stop = sy->stop;
+		lk_unlock(&sy->lk);
+		if (!stop)
+			begin_writing(sy);
 		if (ready && !stop)
 			sy->ops.ready(sy->arg);
-	}
+	} while (!stop);
+	return (NULL);
+}
+
+static void
+stop_thread(struct syncer *sy, pthread_t thread, pthread_cond_t *cond)
+{
+
+	lk_lock(&sy->lk);
+	sy->stop = true;
+	(void)pthread_cond_signal(cond);
+	lk_unlock(&sy->lk);
+	(void)pthread_join(thread, NULL);
 }
 
 int
@@ -177,31 +280,37 @@ syncer_new(const struct syncer_ops *ops, void *arg, uint64_t synced_seq,
 	lk_init(&sy->lk, LK_SYNC);
 	cond_init(&sy->work);
 	cond_init(&sy->woken);
+	cond_init(&sy->wanted);
 	list_init(&sy->waiters);
+	rc = pthread_create(&sy->ahead, NULL, ahead_thread, sy);
+	if (rc != 0)
+		goto out_free;
 	if ((rc = pthread_create(&sy->thread, NULL, syncer_thread, sy)) != 0) {
-		lk_destroy(&sy->lk);
-		free(sy);
-		return (-rc);
+		stop_thread(sy, sy->ahead, &sy->wanted);
+		goto out_free;
 	}
 	*out = sy;
 	return (0);
+
+out_free:
+	lk_destroy(&sy->lk);
+	free(sy);
+	return (-rc);
 }
 
 void
 syncer_free(struct syncer *sy)
 {
 
-	lk_lock(&sy->lk);
-	sy->stop = true;
-	(void)pthread_cond_signal(&sy->work);
-	lk_unlock(&sy->lk);
-	(void)pthread_join(sy->thread, NULL);
+	stop_thread(sy, sy->ahead, &sy->wanted);
+	stop_thread(sy, sy->thread, &sy->work);
 	TT_ASSERT(list_empty(&sy->waiters));
 	for (unsigned i = 0; i < sy->n_dirty; i++)
 		seg_put(sy->dirty[i]);
 	free(sy->dirty);
 	(void)pthread_cond_destroy(&sy->work);
 	(void)pthread_cond_destroy(&sy->woken);
+	(void)pthread_cond_destroy(&sy->wanted);
 	lk_destroy(&sy->lk);
 	free(sy);
 }
@@ -239,6 +348,8 @@ syncer_wrote(struct syncer *sy, struct seg *seg, uint64_t pos)
 	sy->end_pos = pos;
 	if (has_work_locked(sy))
 		(void)pthread_cond_signal(&sy->work);
+	if (has_begin_locked(sy))
+		(void)pthread_cond_signal(&sy->wanted);
 	lk_unlock(&sy->lk);
 }
 
@@ -248,7 +359,7 @@ syncer_want_ready(struct syncer *sy)
 
 	lk_lock(&sy->lk);
 	sy->want_ready = true;
-	(void)pthread_cond_signal(&sy->work);
+	(void)pthread_cond_signal(&sy->wanted);
 	lk_unlock(&sy->lk);
 }
 
@@ -257,12 +368,17 @@ syncer_wait(struct syncer *sy, struct log_wait *w)
 {
 	bool now;
 
+	if (!w->paced)
+		atomic_store_explicit(&sy->asked_ms, clock_mono_ms(),
+		    memory_order_relaxed);
 	lk_lock(&sy->lk);
 	now = sy->failed != 0 || w->pos <= sy->synced_pos;
 	if (now) {
 		w->rc = sy->failed;
 	} else {
 		list_add_tail(&sy->waiters, &w->link);
+		if (!w->paced)
+			sy->n_asking++;
 		(void)pthread_cond_signal(&sy->work);
 	}
 	lk_unlock(&sy->lk);
@@ -273,7 +389,7 @@ int
 syncer_wait_block(struct syncer *sy, uint64_t pos)
 {
 	bool woken = false;
-	struct log_wait w = { .pos = pos, .woken = &woken };
+	struct log_wait w = { .pos = pos, .paced = true, .woken = &woken };
 
 	if (syncer_wait(sy, &w))
 		return (w.rc);
@@ -288,10 +404,13 @@ uint64_t
 syncer_pace(struct syncer *sy, uint64_t pos)
 {
 	uint64_t synced = atomic_load(&sy->synced_pos);
+	uint64_t bound = SYNCER_BOUND_BYTES;
 
-	if (pos <= synced + SYNCER_BOUND_BYTES)
+	if (pos <= synced + bound)
 		return (0);
-	return (pos - SYNCER_BOUND_BYTES);
+	if (is_loose(sy))
+		bound = SYNCER_LOOSE_BYTES;
+	return (pos <= synced + bound ? 0 : pos - bound);
 }
 
 void

@@ -28,7 +28,7 @@ struct side {
 struct request {
 	const char *name;
 	json_int_t size, block, sector;
-	bool open, hold, dry_run;
+	bool open, hold, dedup, cache, dry_run;
 	struct side chap, mutual;
 	char what[WHAT_LEN];
 };
@@ -60,6 +60,8 @@ read_args(json_t *args, struct request *r, struct admin_reply *reply)
 		{ "sector", ADMIN_INTEGER, false, &r->sector },
 		{ "open", ADMIN_BOOLEAN, false, &r->open },
 		{ "after_power_loss", ADMIN_STRING, false, &after },
+		{ "dedup", ADMIN_BOOLEAN, false, &r->dedup },
+		{ "cache", ADMIN_BOOLEAN, false, &r->cache },
 		{ "dry_run", ADMIN_BOOLEAN, false, &r->dry_run },
 		{ "chap", ADMIN_OBJECT, false, &chap },
 		{ "mutual", ADMIN_OBJECT, false, &mutual },
@@ -70,6 +72,7 @@ read_args(json_t *args, struct request *r, struct admin_reply *reply)
 	memset(r, 0, sizeof(*r));
 	r->block = BLOCK_MIN_BYTES;
 	r->sector = 512;
+	r->dedup = r->cache = true;
 	if ((rc = admin_msg_args(args, spec, sizeof(spec) / sizeof(spec[0]),
 	    reply)) != 0 || (rc = read_side(chap, &r->chap, reply)) != 0 ||
 	    (rc = read_side(mutual, &r->mutual, reply)) != 0)
@@ -198,7 +201,8 @@ make(struct daemon *d, const struct request *r, struct lun_info *out)
 	struct lun_params p = { .name = r->name,
 	    .size_bytes = (uint64_t)r->size, .block_bytes = (uint32_t)r->block,
 	    .sector_bytes = (uint32_t)r->sector, .open = r->open,
-	    .hold = r->hold, .users = users };
+	    .hold = r->hold, .no_dedup = !r->dedup,
+	    .write_through = !r->cache, .users = users };
 	int rc, undo;
 
 	if (r->chap.wanted && (rc = admin_user_seal(d, r->chap.user,

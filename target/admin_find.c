@@ -197,6 +197,8 @@ admin_find_put_lun(struct daemon *d, json_t *obj, const struct lun_info *l)
 	admin_json_disk(obj, &disk, portals);
 	json_decref(portals);
 	admin_json_power(obj, l);
+	admin_json_bool(obj, "dedup", l->dedup);
+	admin_json_bool(obj, "cache", !l->write_through);
 	put_access(d, obj, l->number);
 }
 

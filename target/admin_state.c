@@ -26,6 +26,8 @@ lun_row(struct daemon *d, const struct lun_info *l)
 	    l->number, LUN_HEAD));
 	admin_json_str(row, "name", l->name);
 	admin_json_disk(row, &disk, NULL);
+	admin_json_bool(row, "dedup", l->dedup);
+	admin_json_bool(row, "cache", !l->write_through);
 	admin_json_u64(row, "snapshots", l->n_snaps);
 	admin_json_u64(row, "exposures", l->n_exposures);
 	return (row);
@@ -181,6 +183,20 @@ admin_sessions(void *ctx, json_t *args, struct admin_reply *reply)
 	reply->result = json_pack("{s:o}", "sessions", rows);
 }
 
+/* What was written since the start, and what of it was there already. */
+static json_t *
+dedup_status(const struct lun_dedup *s)
+{
+	json_t *obj = json_object();
+
+	admin_json_u64(obj, "looked_bytes", s->looked_bytes);
+	admin_json_u64(obj, "shared_bytes", s->shared_bytes);
+	admin_json_u64(obj, "skipped_bytes", s->skipped_bytes);
+	admin_json_u64(obj, "collisions", s->collisions);
+	admin_json_u64(obj, "memory_bytes", s->memory_bytes);
+	return (obj);
+}
+
 static json_t *
 store_status(struct daemon *d)
 {
@@ -199,6 +215,12 @@ store_status(struct daemon *d)
 	admin_json_u64(s, "synced_seq", st.synced_seq);
 	admin_json_u64(s, "bytes", st.store_bytes);
 	admin_json_u64(s, "free_bytes", st.free_bytes);
+	admin_json_str(s, "space", st.space == LUN_SPACE_OK ? "ok" :
+	    st.space == LUN_SPACE_LOW ? "low" : "full");
+	admin_json_u64(s, "fs_bytes", st.fs_bytes);
+	admin_json_u64(s, "low_bytes", st.low_bytes);
+	admin_json_u64(s, "hard_bytes", st.hard_bytes);
+	admin_json_u64(s, "reserve_bytes", st.reserve_bytes);
 	admin_json_u64(s, "log_bytes", st.log_bytes);
 	admin_json_u64(s, "checkpoints", st.checkpoints);
 	if (st.checkpoint_ns != 0)
@@ -207,6 +229,8 @@ store_status(struct daemon *d)
 	admin_json_u64(s, "node_cache_bytes", st.node_cache_bytes);
 	admin_json_u64(s, "memory_bytes", st.memory_bytes);
 	admin_json_u64(s, "medium_errors", st.medium_errors);
+	(void)json_object_set_new(s, "dedup", dedup_status(&st.dedup));
+	(void)json_object_set_new(s, "gc", admin_gc_json(&st.gc));
 	if (st.power_lost) {
 		admin_json_time(s, "power_lost_from", st.power_from_ns);
 		admin_json_time(s, "power_lost_to", st.power_to_ns);
@@ -253,7 +277,8 @@ const struct admin_verb admin_verbs[] = {
 	{ "snapshot", admin_snapshot, "keep a LUN as it is now" },
 	{ "expose", admin_expose, "serve a snapshot as a read-only disk" },
 	{ "unexpose", admin_unexpose, "serve it no longer" },
-	{ "set", admin_set, "change what a LUN does after a loss of power" },
+	{ "set", admin_set, "change whether a LUN shares blocks, and what it does "
+	    "after a loss of power" },
 	{ "online", admin_online, "use a LUN again that was held" },
 	{ "user-add", admin_user_add, "let one more CHAP user into a LUN" },
 	{ "user-remove", admin_user_remove, "let one in no longer" },
@@ -263,6 +288,8 @@ const struct admin_verb admin_verbs[] = {
 	{ "logins", admin_logins, "list the logins that failed" },
 	{ "sessions", admin_sessions, "list who is logged in" },
 	{ "status", admin_status, "tell how the daemon is" },
+	{ "gc", admin_gc, "give back the space of what is not there any more" },
+	{ "verify", admin_verify, "read everything and say what is damaged" },
 	{ "help", admin_help, "list the verbs" },
 };
 const size_t admin_verbs_n = sizeof(admin_verbs) / sizeof(admin_verbs[0]);

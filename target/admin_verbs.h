@@ -4,8 +4,9 @@
  * admin_start.  Their first argument is a struct daemon.
  *
  * admin_create.c, admin_delete.c: LUNs; admin_snap.c: snapshots, exposures;
- * admin_set.c: after a loss of power; admin_user.c, admin_access.c: who may
- * enter; admin_state.c: everything that only tells.
+ * admin_gc.c: space; admin_set.c: after a loss of power; admin_user.c, admin_access.c: who may
+ * enter; admin_verify.c: verification; admin_state.c: everything that only
+ * tells.
  *
  * Each checks everything before it changes anything, and undoes what it did
  * when a later step fails.  Threads: the admin thread.
@@ -21,6 +22,11 @@ extern const size_t admin_verbs_n;
 admin_verb_fn admin_create, admin_delete, admin_snapshot, admin_expose,
     admin_unexpose, admin_list, admin_show, admin_sessions, admin_status,
     admin_user_add, admin_user_remove, admin_user_list, admin_allow,
-    admin_deny, admin_logins, admin_set, admin_online, admin_help;
+    admin_deny, admin_logins, admin_set, admin_online, admin_help, admin_verify,
+    admin_gc;
+
+/* The object that tells of space reclaim: in gc, and in status. */
+struct lun_gc;
+json_t *admin_gc_json(const struct lun_gc *g);
 
 #endif /* !TARGET_ADMIN_VERBS_H */

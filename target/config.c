@@ -202,6 +202,7 @@ load_value(struct load *ld, const struct config_key *k, const char *text,
 		store_text(ld, (char **)(void *)at, text);
 		break;
 	case CONFIG_NUMBER:
+	case CONFIG_PERCENT:
 	case CONFIG_SIZE:
 	case CONFIG_POWER:
 		memcpy(at, &number, sizeof(number));

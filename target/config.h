@@ -32,6 +32,7 @@ enum config_type {
 	CONFIG_NUMBER,
 	CONFIG_SIZE,		/* bytes, K M G T P */
 	CONFIG_POWER,		/* a size that is a power of two */
+	CONFIG_PERCENT,		/* "10%" */
 	CONFIG_USER,		/* of CHAP */
 	CONFIG_LISTEN,		/* a list of addresses with ports */
 	CONFIG_ADVERTISE,	/* the same, of what can be connected to */
@@ -71,6 +72,10 @@ struct config {
 	uint64_t workers;
 	uint64_t memory_bytes;
 	uint64_t segment_bytes;	/* for --init only */
+	uint64_t space_low_percent;	/* of the file system; 0: never */
+	uint64_t space_reserve_bytes;
+	uint64_t scrub_days;	/* 0: never */
+	uint64_t scrub_rate_bytes;
 	struct config_list chap_algorithms;
 	uint64_t nop_interval_s;	/* 0: never */
 	uint64_t nop_timeout_s;

@@ -37,10 +37,26 @@ static const struct config_key keys[] = {
 	    "threads that serve connections"),
 	TOP("memory", CONFIG_SIZE, false, 64 * MIB, (uint64_t)16 << 40, "512M",
 	    "bytes", "2G", memory_bytes,
-	    "what the engine may use for writes not folded yet and for maps"),
+	    "what the daemon may use: data in flight, maps, writes not folded "
+	    "yet"),
 	TOP("segment-size", CONFIG_POWER, false, SEGMENT_BYTES_MIN,
 	    SEGMENT_BYTES_MAX, "64M", "bytes", "64M", segment_bytes,
 	    "size of a segment file; only ttd --init looks at it"),
+	TOP("space-low", CONFIG_PERCENT, false, 0, 90, "10%", "percent",
+	    "10%", space_low_percent,
+	    "share of the file system: when less is free, servers are warned "
+	    "and space is reclaimed; 0%: never"),
+	TOP("space-reserve", CONFIG_SIZE, false, 16 * MIB,
+	    (uint64_t)1 << 40, "256M", "bytes", "1G", space_reserve_bytes,
+	    "what the store keeps allocated for itself, so that it goes on "
+	    "when its file system is full; at most 1/32 of that"),
+	TOP("scrub", CONFIG_NUMBER, false, 0, 3650, "30", "days", "30",
+	    scrub_days,
+	    "so often everything is read and verified in the background; 0: "
+	    "never"),
+	TOP("scrub-rate", CONFIG_SIZE, false, MIB, (uint64_t)1 << 40, "16M",
+	    "bytes a second", "64M", scrub_rate_bytes,
+	    "how much of that in a second"),
 	TOP("chap-algorithms", CONFIG_ALGORITHMS, false, 1, 4,
 	    "SHA3-256,SHA256,SHA1,MD5", "", "{\"SHA3-256\", \"SHA256\"}",
 	    chap_algorithms, "CHAP algorithms that a server may choose from"),
@@ -100,6 +116,22 @@ is_prefix(const char *s)
 		    s[i] != '-' && s[i] != '.' && s[i] != ':')
 			return (false);
 	return (s[len - 1] != ':' && s[len - 1] != '.');
+}
+
+static int parse_number(const char *s, uint64_t *out);
+
+/* "10%" */
+static int
+parse_percent(const char *s, uint64_t *out)
+{
+	const size_t len = strlen(s);
+	char digits[4];
+
+	if (len < 2 || len > sizeof(digits) || s[len - 1] != '%')
+		return (-EINVAL);
+	memcpy(digits, s, len - 1);
+	digits[len - 1] = '\0';
+	return (parse_number(digits, out));
 }
 
 static int
@@ -178,6 +210,10 @@ config_value_check(const struct config_key *k, const char *text,
 		if (parse_number(text, &v) != 0)
 			return ("is not a number");
 		break;
+	case CONFIG_PERCENT:
+		if (parse_percent(text, &v) != 0)
+			return ("is not a percentage");
+		break;
 	case CONFIG_SIZE:
 	case CONFIG_POWER:
 		if (size_parse(text, &v) != 0)
@@ -213,6 +249,10 @@ config_range_text(const struct config_key *k, char dst[static CONFIG_TEXT_CAP])
 		return ("some of SHA3-256, SHA256, SHA1, MD5");
 	case CONFIG_NUMBER:
 		(void)snprintf(dst, CONFIG_TEXT_CAP, "%ju to %ju",
+		    (uintmax_t)k->min, (uintmax_t)k->max);
+		return (dst);
+	case CONFIG_PERCENT:
+		(void)snprintf(dst, CONFIG_TEXT_CAP, "%ju%% to %ju%%",
 		    (uintmax_t)k->min, (uintmax_t)k->max);
 		return (dst);
 	case CONFIG_SIZE:

@@ -48,6 +48,10 @@ print_value(const struct config_key *k, const void *base, FILE *f)
 		memcpy(&v, at, sizeof(v));
 		(void)fprintf(f, "%ju\n", (uintmax_t)v);
 		break;
+	case CONFIG_PERCENT:
+		memcpy(&v, at, sizeof(v));
+		(void)fprintf(f, "%ju%%\n", (uintmax_t)v);
+		break;
 	case CONFIG_SIZE:
 	case CONFIG_POWER:
 		memcpy(&v, at, sizeof(v));

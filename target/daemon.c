@@ -18,12 +18,14 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "meta/base/check.h"
 #include "meta/base/clock.h"
 #include "meta/base/msg.h"
 #include "meta/base/rnd.h"
+#include "meta/memory.h"
 #include "target/access.h"
 #include "target/admin.h"
 #include "target/admin_verbs.h"
@@ -37,7 +39,10 @@
 
 #define DRAIN_US	10000000u
 #define CUT_US		10000000u	/* more, until it is given up */
-#define PREPARED	4u		/* segments */
+/* One for so much that is free. */
+#define PREPARED_EACH_BYTES	(UINT64_C(4) << 30)
+#define PREPARED_MIN	4u
+#define PREPARED_MAX	16u
 #define FILES_WANTED	16384u
 
 struct portal {
@@ -79,6 +84,19 @@ daemon_init(const struct config *conf)
 	msg_info("made the store %s; %s/key opens its CHAP secrets: keep a "
 	    "copy of it elsewhere", conf->store, conf->store);
 	return (0);
+}
+
+/* Before there is a thread: a child looks whether the catalogue is whole. */
+int
+daemon_rebuild(const struct config *conf, bool force)
+{
+	const struct lunset_conf lc = {
+		.store = conf->store,
+		.memory_bytes = conf->memory_bytes
+	};
+
+	(void)umask(077);
+	return (lunset_rebuild(&lc, force));
 }
 
 /* --- the end --- */
@@ -297,13 +315,33 @@ open_portals(struct daemon_run *run)
 	return (rc);
 }
 
+/*
+ * Segments to have prepared: enough for a second of fast writing, where the
+ * disk is not small.  They are given back when it fills.
+ */
+static unsigned
+prepared(const char *store)
+{
+	struct statvfs vfs;
+	uint64_t n;
+
+	if (statvfs(store, &vfs) != 0)
+		return (PREPARED_MIN);
+	n = (uint64_t)vfs.f_bavail * vfs.f_frsize / PREPARED_EACH_BYTES;
+	return ((unsigned)TT_MIN(TT_MAX(n, PREPARED_MIN), PREPARED_MAX));
+}
+
 static int
 start_store(struct daemon *d)
 {
 	const struct lunset_conf lc = {
 		.store = d->conf->store,
 		.memory_bytes = d->conf->memory_bytes,
-		.prepared = PREPARED
+		.space_low_percent = (unsigned)d->conf->space_low_percent,
+		.scrub_s = d->conf->scrub_days * 86400,
+		.scrub_rate_bytes = d->conf->scrub_rate_bytes,
+		.reserve_bytes = d->conf->space_reserve_bytes,
+		.prepared = prepared(d->conf->store)
 	};
 	int rc;
 
@@ -315,6 +353,17 @@ start_store(struct daemon *d)
 		return (rc);
 	}
 	return (secret_key_load(d->conf->store, &d->key));
+}
+
+/* Once per crossing: not again when FULL follows LOW, or LOW follows FULL. */
+static void
+on_space(void *arg, enum lun_space now)
+{
+	struct daemon *d = arg;
+
+	if (now != LUN_SPACE_OK && !d->is_low)
+		registry_space_low(d->registry);
+	d->is_low = now != LUN_SPACE_OK;
 }
 
 /* The names are those that config_keys.c allows. */
@@ -339,6 +388,15 @@ chap_algs(const struct config_list *l)
 	return (bits);
 }
 
+static struct memory_shares
+memory_shares_of(const struct config *c)
+{
+	struct memory_shares share;
+
+	memory_divide(c->memory_bytes, &share);
+	return (share);
+}
+
 static int
 start_targets(struct daemon *d)
 {
@@ -351,6 +409,7 @@ start_targets(struct daemon *d)
 		.discovery_user = c->discovery_user,
 		.discovery_secret = &d->discovery_secret
 	};
+	struct memory_shares share = memory_shares_of(c);
 	struct iscsi_env env = {
 		.ops = &access_ops,
 		.task_ops = &joint_scsi_task_ops,
@@ -359,7 +418,7 @@ start_targets(struct daemon *d)
 		.nop_ms = c->nop_interval_s == 0 ? ISCSI_NEVER_MS :
 		    (unsigned)c->nop_interval_s * 1000,
 		.nop_timeout_ms = (unsigned)c->nop_timeout_s * 1000,
-		.memory_bytes = (size_t)c->memory_bytes
+		.memory_bytes = (size_t)share.buffers
 	};
 	int rc;
 
@@ -378,7 +437,9 @@ start_targets(struct daemon *d)
 	if (rc != 0)
 		return (rc);
 	registry_set_workers(d->registry, d->workers);
-	return (registry_load(d->registry));
+	if ((rc = registry_load(d->registry)) == 0)
+		lunset_on_space(d->lunset, on_space, d);
+	return (rc);
 }
 
 static int
@@ -424,6 +485,8 @@ finish(struct daemon_run *run)
 
 	close_portals(run);
 	admin_stop(d->admin);
+	if (d->lunset != NULL)
+		lunset_on_space(d->lunset, NULL, NULL);
 	workers_free(d->workers);
 	registry_free(d->registry);
 	iscsi_node_free(d->node);

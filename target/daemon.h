@@ -39,6 +39,7 @@ struct daemon {
 	struct workers *workers;
 	struct admin *admin;
 	uint64_t started_ns;		/* UTC */
+	bool is_low;			/* space; of the thread that tells */
 	struct daemon_run *run;
 };
 
@@ -47,6 +48,14 @@ struct daemon {
  * Make the store of ${conf}, with its key.  0 or -errno; logged.
  */
 int daemon_init(const struct config *conf);
+
+/**
+ * daemon_rebuild(conf, force):
+ * Make the catalogue of the store of ${conf} anew (lunset_rebuild).  0 or
+ * -errno; logged.
+ * Threads: before any other exists.
+ */
+int daemon_rebuild(const struct config *conf, bool force);
 
 /**
  * daemon_main(conf):

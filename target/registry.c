@@ -13,6 +13,7 @@
 #include "target/joint_lun.h"
 #include "target/logins.h"
 #include "target/registry_int.h"
+#include "target/scsi/asc.h"
 
 #define VENDOR	"TT"
 #define PRODUCT	"time-travel LUN"
@@ -203,6 +204,23 @@ registry_all(struct registry *r, struct iscsi_target ***out, size_t *out_n)
 	return (0);
 }
 
+void
+registry_space_low(struct registry *r)
+{
+	struct iscsi_target **all;
+	size_t n;
+
+	if (registry_all(r, &all, &n) != 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (all[i]->seq == LUN_HEAD)
+			scsi_lu_attention(all[i]->lu, NULL,
+			    ASC_SOFT_THRESHOLD);
+		registry_put(r, all[i]);
+	}
+	free(all);
+}
+
 /* --- adding and removing --- */
 
 int
@@ -226,7 +244,7 @@ struct disk {
 	const char *lun_name, *suffix;
 	const struct lun_identity *id;
 	uint32_t sector_bytes;
-	bool open, held;
+	bool open, held, write_through;
 };
 
 static int
@@ -250,6 +268,9 @@ make_lu(struct registry *r, const struct disk *d, struct scsi_lu **out)
 	conf.size_bytes = lun_dev_size_bytes(dev);
 	conf.block_bytes = lun_dev_block_bytes(dev);
 	conf.read_only = lun_dev_is_read_only(dev);
+	if (!conf.read_only)
+		conf.soft_threshold_bytes = lunset_low_bytes(r->conf.lunset);
+	conf.write_through = d->write_through;
 	if ((rc = scsi_lu_new(&conf, out)) != 0)
 		lun_dev_close(dev);
 	else if (d->held)
@@ -314,7 +335,8 @@ registry_add_lun(struct registry *r, const struct lun_info *info)
 		.id = &info->identity,
 		.sector_bytes = info->sector_bytes,
 		.open = info->open,
-		.held = info->held
+		.held = info->held,
+		.write_through = info->write_through
 	};
 
 	return (add(r, &d));
@@ -374,6 +396,22 @@ registry_release(struct registry *r, uint64_t lun)
 	if (t == NULL)
 		return (-ENOENT);
 	scsi_lu_hold(t->lu, false);
+	registry_put(r, t);
+	return (0);
+}
+
+int
+registry_set_write_through(struct registry *r, uint64_t lun, bool on)
+{
+	struct iscsi_target *t;
+
+	lk_lock(&r->lk);
+	if ((t = find_number_locked(r, lun, LUN_HEAD)) != NULL)
+		t->refs++;
+	lk_unlock(&r->lk);
+	if (t == NULL)
+		return (-ENOENT);
+	scsi_lu_set_write_through(t->lu, on);
 	registry_put(r, t);
 	return (0);
 }

@@ -75,8 +75,17 @@ int registry_evict(struct registry *r, uint64_t lun, uint64_t seq,
     unsigned ms);
 void registry_readmit(struct registry *r, uint64_t lun, uint64_t seq);
 
+/* What initiators are told of a LUN's write cache.  Errors: -ENOENT. */
+int registry_set_write_through(struct registry *r, uint64_t lun, bool on);
+
 /* A LUN that was held (lun_info.held) is used again.  Errors: -ENOENT. */
 int registry_release(struct registry *r, uint64_t lun);
+
+/*
+ * The store is running out of space: every session of a LUN hears unit
+ * attention 38h/07h (SBC-3 4.7.3.8).
+ */
+void registry_space_low(struct registry *r);
 
 /* Normal sessions of a target now; 0 when there is no such target. */
 unsigned registry_sessions_of(struct registry *r, uint64_t lun, uint64_t seq);

@@ -18,16 +18,18 @@ static const char help[] =
 "usage: ttd [-c FILE]           serve the store of FILE in the foreground\n"
 "       ttd -n [-c FILE]        check FILE, print the values in effect\n"
 "       ttd --init [-c FILE]    make the store of FILE\n"
+"       ttd --rebuild [--force] [-c FILE]\n"
+"                               make its catalogue anew from the segments\n"
 "       ttd --help | --version\n"
 "\n"
 "FILE is " FILE_DEFAULT " without -c.  Messages go to stderr.\n"
 "SIGTERM and SIGINT end the daemon in order, within 30 seconds.\n"
 "Exit codes: 0 ended in order, 1 failed, 2 wrong usage.\n";
 
-enum mode { MODE_SERVE, MODE_CHECK, MODE_INIT };
+enum mode { MODE_SERVE, MODE_CHECK, MODE_INIT, MODE_REBUILD };
 
 static int
-run(enum mode mode, const char *file)
+run(enum mode mode, const char *file, bool force)
 {
 	struct config *c;
 	int rc = 0;
@@ -43,6 +45,9 @@ run(enum mode mode, const char *file)
 	case MODE_INIT:
 		rc = daemon_init(c);
 		break;
+	case MODE_REBUILD:
+		rc = daemon_rebuild(c, force);
+		break;
 	case MODE_SERVE:
 		rc = daemon_main(c);
 		break;
@@ -56,13 +61,15 @@ main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "init", no_argument, NULL, 'i' },
+		{ "rebuild", no_argument, NULL, 'r' },
+		{ "force", no_argument, NULL, 'f' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 }
 	};
 	const char *file = FILE_DEFAULT;
 	enum mode mode = MODE_SERVE;
-	bool twice = false;
+	bool twice = false, force = false;
 	int ch;
 
 	while ((ch = getopt_long(argc, argv, "c:nh", options, NULL)) != -1) {
@@ -72,8 +79,13 @@ main(int argc, char **argv)
 			break;
 		case 'n':
 		case 'i':
-			twice = mode != MODE_SERVE;
-			mode = ch == 'n' ? MODE_CHECK : MODE_INIT;
+		case 'r':
+			twice = twice || mode != MODE_SERVE;
+			mode = ch == 'n' ? MODE_CHECK :
+			    ch == 'i' ? MODE_INIT : MODE_REBUILD;
+			break;
+		case 'f':
+			force = true;
 			break;
 		case 'h':
 			(void)fputs(help, stdout);
@@ -86,9 +98,9 @@ main(int argc, char **argv)
 			return (EXIT_USAGE);
 		}
 	}
-	if (optind < argc || twice) {
+	if (optind < argc || twice || (force && mode != MODE_REBUILD)) {
 		(void)fputs(help, stderr);
 		return (EXIT_USAGE);
 	}
-	return (run(mode, file));
+	return (run(mode, file, force));
 }

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "meta/base/check.h"
+#include "meta/base/clock.h"
 
 static _Thread_local uint64_t held;	/* bit r: a lock of rank r */
 
@@ -78,19 +79,13 @@ lk_wait(struct lk *l, pthread_cond_t *c)
 }
 
 bool
-lk_wait_ms(struct lk *l, pthread_cond_t *c, uint64_t ms)
+lk_wait_until(struct lk *l, pthread_cond_t *c, uint64_t end_ns)
 {
-	struct timespec ts;
+	const struct timespec ts = { (time_t)(end_ns / 1000000000),
+	    (long)(end_ns % 1000000000) };
 	int rc;
 
 	TT_ASSERT(lk_held(l));
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	ts.tv_sec += (time_t)(ms / 1000);
-	ts.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (ts.tv_nsec >= 1000000000) {
-		ts.tv_nsec -= 1000000000;
-		ts.tv_sec++;
-	}
 	atomic_store_explicit(&l->owner, 0, memory_order_relaxed);
 	held &= ~(UINT64_C(1) << l->rank);
 	rc = pthread_cond_timedwait(c, &l->mtx, &ts);
@@ -98,6 +93,13 @@ lk_wait_ms(struct lk *l, pthread_cond_t *c, uint64_t ms)
 	held |= UINT64_C(1) << l->rank;
 	atomic_store_explicit(&l->owner, self(), memory_order_relaxed);
 	return (rc == 0);
+}
+
+bool
+lk_wait_ms(struct lk *l, pthread_cond_t *c, uint64_t ms)
+{
+
+	return (lk_wait_until(l, c, clock_mono_ns() + ms * 1000000));
 }
 
 void

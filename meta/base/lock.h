@@ -16,7 +16,8 @@
 #include <stdint.h>
 
 enum lk_rank {
-	LK_ADMIN = 1,	/* lun/lunset.c   one change of the catalogue at a time */
+	LK_NOTIFY = 1,	/* lun/set.c      who is told of the level of space      */
+	LK_ADMIN,	/* lun/lunset.c   one change of the catalogue at a time */
 	LK_CHANGE,	/* meta/change.c  a change of the catalogue and its rows */
 	LK_TARGETS,	/* target/        name -> target, sessions               */
 	LK_SCSI,	/* target/scsi/lu.c nexuses, unit attentions: a leaf     */
@@ -31,6 +32,8 @@ enum lk_rank {
 	LK_SYNC,	/* meta/syncer.c  waiters, unsynced segments             */
 	LK_SEGCACHE,	/* meta/segcache.c open files                            */
 	LK_NODE,	/* meta/nodecache.c a shard of the cache                 */
+	LK_SPACE,	/* meta/space.c   how full the file system is            */
+	LK_VERIFY,	/* lun/verify.c   what verification has found: a leaf    */
 	LK_PREP,	/* meta/prep.c    prepared segments                      */
 	LK_EXEC,	/* executors      posted calls: a leaf                   */
 	LK_RANKS
@@ -52,6 +55,8 @@ bool lk_held(const struct lk *l);
 void lk_wait(struct lk *l, pthread_cond_t *c);
 /* The same, at most ${ms}; false: the time is over.  ${c} by cond_init. */
 bool lk_wait_ms(struct lk *l, pthread_cond_t *c, uint64_t ms);
+/* The same, until clock_mono_ns() is ${end_ns}. */
+bool lk_wait_until(struct lk *l, pthread_cond_t *c, uint64_t end_ns);
 /* A condition on the monotonic clock. */
 void cond_init(pthread_cond_t *c);
 

@@ -9,6 +9,7 @@
 #include "meta/base/clock.h"
 
 static _Atomic int max_level = MSG_INFO;
+static const char *_Atomic person;	/* NULL: priorities, for systemd */
 
 void
 msg_set_level(enum msg_level level)
@@ -18,15 +19,26 @@ msg_set_level(enum msg_level level)
 }
 
 void
+msg_to_person(const char *name)
+{
+
+	atomic_store(&person, name);
+}
+
+void
 msg_at(enum msg_level level, const char *fmt, ...)
 {
 	char line[1024];
+	const char *name;
 	va_list ap;
 	int n, m;
 
 	if ((int)level > atomic_load(&max_level))
 		return;
-	n = snprintf(line, sizeof(line), "<%d>", (int)level);
+	if ((name = atomic_load(&person)) != NULL)
+		n = snprintf(line, 64, "%.60s: ", name);
+	else
+		n = snprintf(line, sizeof(line), "<%d>", (int)level);
 	va_start(ap, fmt);
 	m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
 	va_end(ap);

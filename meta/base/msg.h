@@ -24,6 +24,10 @@ enum msg_level { MSG_ERR = 3, MSG_WARN = 4, MSG_INFO = 6, MSG_DEBUG = 7 };
 /* The most talkative level that is printed; MSG_INFO at first. */
 void msg_set_level(enum msg_level level);
 
+/* Lines begin with "NAME: " and not with a priority: for programs that a
+ * person runs.  ${name} stays the caller's. */
+void msg_to_person(const char *name);
+
 void msg_at(enum msg_level level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -37,6 +37,8 @@ enum sense_key {
 #define ASC_BUS_DEVICE_RESET		0x29, 0x03
 #define ASC_NEXUS_LOSS			0x29, 0x07
 #define ASC_RESET_OR_POWER_ON		0x29, 0x00
+#define ASC_MODE_CHANGED		0x2a, 0x01
+#define ASC_SOFT_THRESHOLD		0x38, 0x07
 #define ASC_SAVING			0x39, 0x00
 #define ASC_INTERNAL_FAILURE		0x44, 0x00
 #define ASC_INVALID_MESSAGE		0x49, 0x00

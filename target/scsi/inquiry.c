@@ -174,15 +174,18 @@ vpd_characteristics(const struct scsi_cmd *cmd, struct wr *w)
 }
 
 /*
- * SBC-3 6.5.4: LBPU 80h, LBPWS 40h, LBPWS10 20h, LBPRZ 04h; type 2, thin.
+ * SBC-3 6.5.4: THRESHOLD EXPONENT (0: no thresholds); LBPU 80h, LBPWS 40h,
+ * LBPWS10 20h, LBPRZ 04h; type 2, thin.
  */
 static void
 vpd_provisioning(const struct scsi_cmd *cmd, struct wr *w)
 {
-	static const uint8_t page[4] = { 0x00, 0xe4, 0x02, 0x00 };
+	static const uint8_t rest[3] = { 0xe4, 0x02, 0x00 };
+	const struct scsi_lu *lu = cmd->lu;
 
-	(void)cmd;
-	wr_bytes(w, page, sizeof(page));
+	wr_u8(w, lu->soft_threshold_bytes == 0 ? 0 :
+	    limit_threshold_exponent(lu));
+	wr_bytes(w, rest, sizeof(rest));
 }
 
 static void vpd_supported(const struct scsi_cmd *cmd, struct wr *w);

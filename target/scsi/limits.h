@@ -18,6 +18,22 @@
 /* The physical block that READ CAPACITY(16) tells. */
 #define LIMIT_PHYSICAL_BYTES		4096
 
+/*
+ * Thresholds of logical block provisioning count in sets of 1 MiB: 2 to the
+ * power of this many logical blocks (VPD B2h, mode page 1Ch/02h).
+ */
+#define LIMIT_THRESHOLD_SET_BYTES	(UINT32_C(1) << 20)
+
+static inline uint8_t
+limit_threshold_exponent(const struct scsi_lu *lu)
+{
+	uint8_t e = 0;
+
+	while ((lu->sector_bytes << e) < LIMIT_THRESHOLD_SET_BYTES)
+		e++;
+	return (e);
+}
+
 static inline uint32_t
 limit_xfer_lba(const struct scsi_lu *lu)
 {

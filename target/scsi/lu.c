@@ -75,6 +75,7 @@ scsi_lu_new(const struct scsi_lu_conf *conf, struct scsi_lu **out)
 	lu->n_lba = conf->size_bytes / conf->sector_bytes;
 	lu->sector_bytes = conf->sector_bytes;
 	lu->block_bytes = conf->block_bytes;
+	lu->soft_threshold_bytes = conf->soft_threshold_bytes;
 	lu->read_only = conf->read_only;
 	memcpy(lu->uuid, conf->uuid, sizeof(lu->uuid));
 	memcpy(lu->naa, conf->naa, sizeof(lu->naa));
@@ -90,6 +91,7 @@ scsi_lu_new(const struct scsi_lu_conf *conf, struct scsi_lu **out)
 	atomic_init(&lu->refs, 1);
 	atomic_init(&lu->stopped, false);
 	atomic_init(&lu->held, false);
+	atomic_init(&lu->write_through, conf->write_through);
 	lk_init(&lu->lk, LK_SCSI);
 	list_init(&lu->nexuses);
 	*out = lu;
@@ -147,6 +149,15 @@ scsi_lu_hold(struct scsi_lu *lu, bool held)
 	TT_MAGIC(lu, LU_MAGIC);
 	if (atomic_exchange(&lu->held, held) && !held)
 		scsi_lu_attention(lu, NULL, ASC_POWER_ON);
+}
+
+void
+scsi_lu_set_write_through(struct scsi_lu *lu, bool on)
+{
+
+	TT_MAGIC(lu, LU_MAGIC);
+	if (atomic_exchange(&lu->write_through, on) != on)
+		scsi_lu_attention(lu, NULL, ASC_MODE_CHANGED);
 }
 
 void

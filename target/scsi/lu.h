@@ -2,8 +2,8 @@
 /*
  * lu.h - a logical unit: one disk, served as LUN 0 of a target of its own.
  *
- * Everything about it but its unit attentions and its stopped state is
- * immutable after creation.
+ * Everything about it but its unit attentions, its stopped state and whether it
+ * has a write cache is immutable after creation.
  *
  * Threads:   any.  No function blocks; none may be called with a lock of rank
  *            LK_SCSI or above held.
@@ -29,12 +29,14 @@ struct scsi_lu_conf {
 	uint32_t sector_bytes;	/* logical block: 512 or 4096 */
 	uint32_t block_bytes;	/* the engine's: 4096..65536, power of two */
 	bool read_only;		/* an exposure of a snapshot */
+	bool write_through;	/* writes are durable when answered: WCE 0 */
 	uint8_t uuid[16];
 	uint8_t naa[8];		/* NAA 3h: the first four bits are 3 */
 	const char *serial;	/* printable ASCII, 1..SCSI_SERIAL_MAX */
 	const char *vendor;	/* at most 8 characters; NULL: "TT" */
 	const char *product;	/* at most 16; NULL: "TIME-TRAVEL LUN" */
 	const char *revision;	/* at most 4; NULL: from TT_VERSION */
+	uint64_t soft_threshold_bytes;	/* less free: a unit attention; 0: no */
 };
 
 /**
@@ -60,6 +62,12 @@ void scsi_lu_attention(struct scsi_lu *lu, const struct scsi_nexus *except,
  * the medium, or no longer; then every nexus hears 29h/00h.
  */
 void scsi_lu_hold(struct scsi_lu *lu, bool held);
+
+/*
+ * Whether MODE SENSE tells of a write cache (the disk does what it says); when
+ * that changes every nexus hears 2Ah/01h.
+ */
+void scsi_lu_set_write_through(struct scsi_lu *lu, bool on);
 
 /*
  * LOGICAL UNIT RESET asked for on ${by} (NULL: by the daemon): the others

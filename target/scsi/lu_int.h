@@ -37,6 +37,7 @@ struct scsi_lu {
 	uint64_t n_lba;				/* [I] capacity in sectors */
 	uint32_t sector_bytes;			/* [I] */
 	uint32_t block_bytes;			/* [I] */
+	uint64_t soft_threshold_bytes;		/* [I] 0: none */
 	bool read_only;				/* [I] */
 	uint8_t uuid[16];			/* [I] */
 	uint8_t naa[8];				/* [I] */
@@ -47,6 +48,7 @@ struct scsi_lu {
 	_Atomic unsigned refs;			/* [a] */
 	_Atomic bool stopped;			/* [a] by START STOP UNIT */
 	_Atomic bool held;			/* [a] by the daemon */
+	_Atomic bool write_through;		/* [a] by the daemon */
 	struct lk lk;				/* LK_SCSI, a leaf */
 	struct list nexuses;			/* [l] */
 	uint64_t port[LU_PORTS];		/* [l] hashes of names, 0: free */

@@ -2,14 +2,29 @@
 /*
  * mode.c - MODE SENSE(6) and (10): SPC-4 6.11, 6.12, 7.5; SBC-3 6.4.
  *
- * Nothing can be changed (there is no MODE SELECT), so current and default
- * values are the same, the changeable ones are zero, and none are saved.
+ * Initiators can change nothing (there is no MODE SELECT), so current and
+ * default values are the same, the changeable ones are zero, and none are
+ * saved.  WCE is the administrator's; when he changes it, so does the default.
+ *
+ * Logical block provisioning threshold, SBC-3 4.7.3.8 and 6.4.8: LBPERE in the
+ * recovery page says that thresholds are reported; page 1Ch/02h has the one
+ * there is, a soft one on what is available, armed decreasing.
+ *
+ * off len  page 1Ch/02h
+ *   0   1  SPF 40h, page code
+ *   1   1  subpage code 02h
+ *   2   2  bytes that follow: 20
+ *   4   1  SITUA 01h: 0, every nexus hears of it
+ *  16   8  descriptor: 0 1 ENABLED 80h, type 38h (0: soft), arming 07h (0:
+ *          decreasing); 1 1 resource (01h: available); 4 4 count of sets of
+ *          2^exponent blocks (VPD B2h)
  */
 #include <string.h>
 
 #include "meta/base/bytes.h"
 #include "meta/base/check.h"
 #include "target/scsi/cmd.h"
+#include "target/scsi/limits.h"
 #include "target/scsi/lu_int.h"
 #include "target/scsi/ops.h"
 
@@ -24,7 +39,10 @@
 
 enum { PC_CURRENT = 0, PC_CHANGEABLE = 1, PC_DEFAULT = 2, PC_SAVED = 3 };
 
-/* SBC-3 6.4.5: WCE 04h. */
+/* SBC-3 6.4.7: AWRE 80h (a write always goes to a new place); LBPERE 80h. */
+static const uint8_t page_recovery[12] = { 0x01, 0x0a, 0x80, 0, 0, 0, 0, 0x80 };
+
+/* SBC-3 6.4.5: WCE 04h, unless writes go through. */
 static const uint8_t page_caching[20] = { 0x08, 0x12, 0x04 };
 
 /*
@@ -40,12 +58,21 @@ static const struct {
 	const uint8_t *bytes;	/* begins with page code and length - 2 */
 	uint8_t len;
 } pages[] = {			/* ascending by code */
+	{ page_recovery, sizeof(page_recovery) },
 	{ page_caching, sizeof(page_caching) },
 	{ page_control, sizeof(page_control) },
 	{ page_exceptions, sizeof(page_exceptions) },
 };
 
-enum { MODE_MAX = 8 + 16 + 20 + 12 + 12 };
+/* Behind all of these; the only subpage. */
+#define PAGE_PROVISION		0x1cu
+#define SUBPAGE_PROVISION	0x02u
+#define SPF			0x40u
+#define THRESHOLD_ENABLED	0x80u
+#define RESOURCE_AVAILABLE	0x01u
+enum { PROVISION_LEN = 24, PROVISION_DESC = 16 };
+
+enum { MODE_MAX = 8 + 16 + 12 + 20 + 12 + 12 + PROVISION_LEN };
 
 /* SBC-3 6.4.2: 4 count 4 length, or 8 count 4 reserved 4 length. */
 static void
@@ -60,21 +87,48 @@ put_descriptor(const struct scsi_lu *lu, struct wr *w, bool is_long)
 	wr_be32(w, lu->sector_bytes);
 }
 
-/* False: no such page. */
+static void
+put_provision(const struct scsi_lu *lu, struct wr *w, bool changeable)
+{
+	uint8_t p[PROVISION_LEN] = { SPF | PAGE_PROVISION, SUBPAGE_PROVISION,
+	    0, PROVISION_LEN - 4 };
+	uint64_t sets = lu->soft_threshold_bytes / LIMIT_THRESHOLD_SET_BYTES;
+
+	if (lu->soft_threshold_bytes != 0 && !changeable) {
+		p[PROVISION_DESC] = THRESHOLD_ENABLED;
+		p[PROVISION_DESC + 1] = RESOURCE_AVAILABLE;
+		put_be32(p + PROVISION_DESC + 4,
+		    (uint32_t)TT_MIN(TT_MAX(sets, 1u), UINT32_MAX));
+	}
+	wr_bytes(w, p, sizeof(p));
+}
+
+/* Subpage 0: the pages that are not subpages.  False: no such page. */
 static bool
-put_pages(struct wr *w, unsigned code, bool changeable)
+put_pages(const struct scsi_lu *lu, struct wr *w, unsigned code,
+    unsigned subpage, bool changeable)
 {
 	static const uint8_t zero[20];
 	bool found = false;
 
-	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]) &&
+	    subpage != SUBPAGE_PROVISION; i++) {
 		const uint8_t *p = pages[i].bytes;
 
 		if (code != PAGE_ALL && code != p[0])
 			continue;
 		found = true;
 		wr_bytes(w, p, 2);
+		if (p == page_caching && atomic_load(&lu->write_through)) {
+			/* WCE is the only bit that is ever set there. */
+			wr_bytes(w, zero, pages[i].len - 2u);
+			continue;
+		}
 		wr_bytes(w, changeable ? zero : p + 2, pages[i].len - 2u);
+	}
+	if (subpage != 0 && (code == PAGE_ALL || code == PAGE_PROVISION)) {
+		put_provision(lu, w, changeable);
+		found = true;
 	}
 	return (found);
 }
@@ -93,13 +147,14 @@ put_all(struct scsi_cmd *cmd, struct wr *w, bool is_long)
 		cmd_fail(cmd, KEY_ILLEGAL_REQUEST, ASC_SAVING);
 		return (false);
 	}
-	if (subpage != 0 && subpage != SUBPAGE_ALL) {
+	if (subpage != 0 && subpage != SUBPAGE_ALL &&
+	    (code != PAGE_PROVISION || subpage != SUBPAGE_PROVISION)) {
 		cmd_bad_cdb(cmd, 3, 7);
 		return (false);
 	}
 	if ((cdb[1] & CDB_DBD) == 0)
 		put_descriptor(cmd->lu, w, is_long);
-	if (!put_pages(w, code, pc == PC_CHANGEABLE)) {
+	if (!put_pages(cmd->lu, w, code, subpage, pc == PC_CHANGEABLE)) {
 		cmd_bad_cdb(cmd, 2, 5);
 		return (false);
 	}

@@ -333,6 +333,13 @@ test_status(void)
 	CU_ASSERT_EQUAL(run("tt-admin status", R("{\"portals\":[],\"store\":"
 	    "{\"state\":\"ok\"}}"), NULL), EXIT_STOPPED);
 	CU_ASSERT_PTR_NOT_NULL(strstr(out, "portals   NONE"));
+	CU_ASSERT_PTR_NULL(strstr(out, "LOW"));
+	CU_ASSERT_EQUAL(run("tt-admin status", R("{\"portals\":[],\"store\":"
+	    "{\"state\":\"ok\",\"space\":\"low\"}}"), NULL), EXIT_STOPPED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "free: LOW"));
+	CU_ASSERT_EQUAL(run("tt-admin status", R("{\"portals\":[],\"store\":"
+	    "{\"state\":\"ok\",\"space\":\"full\"}}"), NULL), EXIT_STOPPED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "free: FULL, writes fail"));
 	(void)close(fd);
 	(void)close(fd2);
 }

@@ -111,7 +111,7 @@ test_rows(void)
 {
 	struct lun_info l = { .number = 1, .name = "a", .size_bytes = 4096,
 	    .block_bytes = 4096, .sector_bytes = 512,
-	    .identity.serial = "s" }, got;
+	    .identity.serial = "s", .dedup = true }, got;
 	static const uint8_t attrs[] = { 0, 11, 0, 0, 0, 1, 1,
 	    0, 12, 0, 0, 0, 1, 1 };
 	struct row plain, row;

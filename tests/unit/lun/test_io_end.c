@@ -153,6 +153,173 @@ test_fua(void)
 	iofix_teardown(&x);
 }
 
+/*
+ * Without a write cache everything that is done is durable, and what was done
+ * before it was switched off.
+ */
+static void
+test_write_through(void)
+{
+	struct lun_extent e[2] = { { 512, 512 }, { 8192, 8192 } };
+	struct lun_info info;
+	struct iofix x;
+
+	iofix_setup(&x, 4096, 512);
+	iofix_write(&x, 0, 64 * KIB, 1);
+	CU_ASSERT_TRUE(unsynced(&x) > 0);
+	CU_ASSERT_EQUAL(lunset_set_write_through(x.e.ls, "disk", true), 0);
+	CU_ASSERT_EQUAL(unsynced(&x), 0);
+	CU_ASSERT_EQUAL(lunset_find(x.e.ls, "disk", &info), 0);
+	CU_ASSERT_TRUE(info.write_through);
+	fault.n_fdatasync = 0;
+	iofix_write(&x, 4096, 64 * KIB, 2);
+	CU_ASSERT_EQUAL(unsynced(&x), 0);
+	CU_ASSERT_TRUE(fault.n_fdatasync > 0);
+	iofix_write(&x, 512, 512, 3);
+	CU_ASSERT_EQUAL(unsynced(&x), 0);
+	memcpy(buf, x.now, 4096);
+	iofix_fill(x.now, 4096, 4);
+	memcpy(buf + 4096, x.now, 4096);
+	CU_ASSERT_EQUAL(engine_rw(&x.e, x.d, LUN_COMPARE_WRITE, 0, buf, 8192,
+	    0), 0);
+	CU_ASSERT_EQUAL(unsynced(&x), 0);
+	memset(x.now + 512, 0, 512);
+	memset(x.now + 8192, 0, 8192);
+	CU_ASSERT_EQUAL(engine_zero(&x.e, x.d, e, 2), 0);
+	CU_ASSERT_EQUAL(unsynced(&x), 0);
+	/* It is still so when the store is opened again; the cut is real. */
+	lun_dev_close(x.d);
+	CU_ASSERT_EQUAL_FATAL(engine_close(&x.e), 0);
+	CU_ASSERT_EQUAL_FATAL(engine_open(&x.e), 0);
+	CU_ASSERT_EQUAL_FATAL(lun_dev_open(x.e.ls, x.number, LUN_HEAD, &x.d),
+	    0);
+	CU_ASSERT_TRUE(iofix_right(&x));
+	iofix_write(&x, 0, 4096, 5);
+	CU_ASSERT_EQUAL(unsynced(&x), 0);
+	/* And back. */
+	CU_ASSERT_EQUAL(lunset_set_write_through(x.e.ls, "disk", false), 0);
+	iofix_write(&x, 0, 4096, 6);
+	CU_ASSERT_TRUE(unsynced(&x) > 0);
+	CU_ASSERT_EQUAL(lunset_set_write_through(x.e.ls, "none", true),
+	    -ENOENT);
+	iofix_teardown(&x);
+}
+
+/* Made without a write cache, and a sync that fails is the write's error. */
+static void
+test_made_write_through(void)
+{
+	struct lun_params p = { .name = "other", .size_bytes = SIZE,
+	    .block_bytes = 4096, .sector_bytes = 512, .write_through = true };
+	struct lun_info info;
+	struct lun_dev *d;
+	struct iofix x;
+
+	iofix_setup(&x, 4096, 512);
+	CU_ASSERT_EQUAL_FATAL(lunset_create(x.e.ls, &p, &info), 0);
+	CU_ASSERT_EQUAL_FATAL(lun_dev_open(x.e.ls, info.number, LUN_HEAD, &d),
+	    0);
+	iofix_write(&x, 0, 4096, 1);
+	CU_ASSERT_TRUE(unsynced(&x) > 0);
+	iofix_fill(buf, 4096, 2);
+	CU_ASSERT_EQUAL(engine_rw(&x.e, d, LUN_WRITE, 0, buf, 4096, 0), 0);
+	CU_ASSERT_EQUAL(unsynced(&x), 0);
+	fault.fdatasync_err = EIO;
+	CU_ASSERT_EQUAL(engine_rw(&x.e, d, LUN_WRITE, 0, buf, 4096, 0), -EIO);
+	fault.fdatasync_err = 0;
+	lun_dev_close(d);
+	iofix_teardown(&x);
+}
+
+/* One of those who write, flush, and write again. */
+struct flusher {
+	struct waiter wt;		/* first: found by its op */
+	struct iofix *x;
+	struct iovec iov;
+	struct exec_timer timer;
+	unsigned no, left;
+	bool done;
+};
+
+static void flusher_flushed(struct lun_op *op);
+
+static struct flusher *
+flusher_of(struct lun_op *op)
+{
+	struct waiter *wt = TT_CONTAINER(op, struct waiter, op);
+
+	CU_ASSERT_EQUAL(op->rc, 0);
+	return (TT_CONTAINER(wt, struct flusher, wt));
+}
+
+static void
+flusher_written(struct lun_op *op)
+{
+	struct flusher *f = flusher_of(op);
+
+	f->wt.op = (struct lun_op){ .kind = LUN_FLUSH, .dev = f->x->d,
+	    .done = flusher_flushed };
+	lun_submit(f->x->e.w, &f->wt.op);
+}
+
+static void
+flusher_write(struct exec_timer *t)
+{
+	struct flusher *f = TT_CONTAINER(t, struct flusher, timer);
+
+	f->wt.op = (struct lun_op){ .kind = LUN_WRITE, .dev = f->x->d,
+	    .off_bytes = f->no * 4096, .len_bytes = 4096, .iov = &f->iov,
+	    .n_iov = 1, .done = flusher_written };
+	lun_submit(f->x->e.w, &f->wt.op);
+}
+
+/* Initiators do not all come back at once. */
+static void
+flusher_flushed(struct lun_op *op)
+{
+	struct flusher *f = flusher_of(op);
+
+	if (--f->left == 0) {
+		f->done = true;
+		return;
+	}
+	f->timer.fn = flusher_write;
+	exec_after(exec_sync_exec(f->x->e.es), &f->timer, f->no * 12);
+}
+
+#define DEPTH	32u
+#define TIMES	40u
+
+/*
+ * Thirty-two writes at a time and a flush after each one: at least twenty
+ * share a round of fdatasync.
+ */
+static void
+test_flushes_share(void)
+{
+	static struct flusher f[DEPTH];
+	struct log_state was, st;
+	struct iofix x;
+
+	iofix_setup(&x, 4096, 512);
+	iofix_fill(buf, sizeof(buf), 7);
+	fault.sync_ms = 4;	/* about what a disk takes */
+	log_state(x.e.ls->log, &was);
+	for (unsigned i = 0; i < DEPTH; i++) {
+		f[i] = (struct flusher){ .x = &x, .no = i, .left = TIMES,
+		    .iov = { buf + i * 4096, 4096 } };
+		flusher_write(&f[i].timer);
+	}
+	for (unsigned i = 0; i < DEPTH; i++)
+		exec_sync_run(x.e.es, &f[i].done);
+	log_state(x.e.ls->log, &st);
+	fault.sync_ms = 0;
+	CU_ASSERT_TRUE(st.rounds > was.rounds);
+	CU_ASSERT_TRUE(DEPTH * TIMES >= 20 * (st.rounds - was.rounds));
+	CU_ASSERT_EQUAL(unsynced(&x), 0);
+	iofix_teardown(&x);
+}
+
 /* A flush promises what was acknowledged before, of its own LUN. */
 static void
 test_flush_of_other(void)
@@ -268,6 +435,9 @@ static const struct unit_test tests[] = {
 	{ "cancel", test_cancel },
 	{ "cancel one of several", test_cancel_one },
 	{ "FUA", test_fua },
+	{ "without a write cache", test_write_through },
+	{ "made without one", test_made_write_through },
+	{ "flushes share a round", test_flushes_share },
 	{ "a flush is of its LUN", test_flush_of_other },
 	{ "a flush that fails", test_flush_fails },
 	{ "FUA that fails", test_fua_fails },

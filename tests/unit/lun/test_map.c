@@ -427,7 +427,223 @@ test_find_errors(void)
 	fake_nodes_free(ns);
 }
 
+/* ---- what is lost ------------------------------------------------------ */
+
+static bool
+is_lost(struct nodes *ns, const struct map_root *root, uint64_t blk)
+{
+	struct place p;
+
+	return (look_up(ns, root, blk, 0, &p) == 0 && place_is_lost(&p));
+}
+
+/* The node of ${level} above block ${blk}. */
+static struct place
+node_above(struct nodes *ns, const struct map_root *root, unsigned level,
+    uint64_t blk)
+{
+	struct place p = root->top;
+	struct node n;
+
+	for (unsigned l = root->height; l > level; l--) {
+		CU_ASSERT_EQUAL_FATAL(nodes_load(ns, p, NODE_FROM_TWIN, &n),
+		    0);
+		p = node_child(&n, blk >> ((l - 1) * NODE_SHIFT) &
+		    (NODE_FANOUT - 1));
+	}
+	return (p);
+}
+
+static void
+break_node(struct nodes *ns, struct place p, int rc)
+{
+	struct fake_slot *s = fake_nodes_slot(ns, p.loc);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+	s->rc[0] = s->rc[1] = rc;
+}
+
+struct met {
+	unsigned n;
+	uint64_t first_blk, n_blk;
+	locator loc;
+	int rc;
+	bool answer;
+};
+
+static bool
+meet(void *arg, struct place p, uint64_t first_blk, uint64_t n_blk, int rc)
+{
+	struct met *m = arg;
+
+	*m = (struct met){ m->n + 1, first_blk, n_blk, p.loc, rc, m->answer };
+	return (m->answer);
+}
+
+/* A node of which every block is changed is not needed. */
+static void
+test_all_changed(void)
+{
+	struct change c[NODE_FANOUT + 2];
+	struct nodes *ns = fake_nodes_new();
+	struct map_root root = full_root(ns, 8192, 3), out;
+	struct met m = { .answer = false };
+	const struct map_lossy lossy = { meet, &m };
+
+	break_node(ns, node_above(ns, &root, 1, 640), -EILSEQ);
+	ns->miss_every = 1;
+	for (uint64_t b = 0; b < NODE_FANOUT; b++)
+		c[b] = block(640 + b, 9000 + b);
+	/* All but one, and it is needed. */
+	CU_ASSERT_EQUAL(map_fold_lossy(ns, &root, c, NODE_FANOUT - 1, &lossy,
+	    &out), -EILSEQ);
+	CU_ASSERT_EQUAL(m.n, 1);
+	CU_ASSERT_EQUAL(map_fold_lossy(ns, &root, c + 1, NODE_FANOUT - 1,
+	    &lossy, &out), -EILSEQ);
+	CU_ASSERT_EQUAL(map_fold(ns, &root, c, NODE_FANOUT, &out), 0);
+	for (uint64_t b = 0; b < NODE_FANOUT; b++)
+		CU_ASSERT_TRUE(has_token(ns, &out, 640 + b, 9000 + b));
+	CU_ASSERT_TRUE(has_token(ns, &out, 639, 640));
+	CU_ASSERT_TRUE(has_token(ns, &out, 704, 705));
+	/* Blocks and holes together; a hole over the end of the node. */
+	c[60] = holes(700, 10);
+	CU_ASSERT_EQUAL(map_fold(ns, &root, c, 61, &out), 0);
+	CU_ASSERT_TRUE(has_token(ns, &out, 699, 9059));
+	CU_ASSERT_TRUE(has_token(ns, &out, 700, 0));
+	CU_ASSERT_TRUE(has_token(ns, &out, 709, 0));
+	CU_ASSERT_TRUE(has_token(ns, &out, 710, 711));
+	/* The same content without having read is the same tree. */
+	root = full_root(ns, 8192, 3);
+	for (uint64_t b = 0; b < NODE_FANOUT; b++)
+		c[b] = block(640 + b, 641 + b);
+	CU_ASSERT_EQUAL(map_fold(ns, &root, c, NODE_FANOUT, &out), 0);
+	CU_ASSERT_TRUE(id_equal(&out.top.id, &root.top.id));
+	fake_nodes_free(ns);
+}
+
+/* At each level: what was not written is lost, and nothing else. */
+static void
+lost_at(unsigned level, int rc)
+{
+	struct nodes *ns = fake_nodes_new();
+	struct map_root root = full_root(ns, 8192, 3), out, again, healed;
+	struct met m = { .answer = false };
+	const struct map_lossy lossy = { meet, &m };
+	const uint64_t span = blks_of(level), first = 4800 / span * span;
+	struct change c[3] = { block(10, 70001), block(4801, 70002),
+	    block(8100, 70003) };
+	struct place bad = node_above(ns, &root, level, 4800);
+	unsigned wrong = 0;
+
+	break_node(ns, bad, rc);
+	ns->miss_every = 1;
+	CU_ASSERT_EQUAL(map_fold(ns, &root, c, 3, &out), rc);
+	CU_ASSERT_EQUAL(map_fold_lossy(ns, &root, c, 3, &lossy, &out), rc);
+	/* Asked once, and about the node itself. */
+	CU_ASSERT_EQUAL(m.n, 1);
+	CU_ASSERT_TRUE(m.loc == bad.loc && m.rc == rc &&
+	    m.first_blk == first && m.n_blk == span);
+	m.answer = true;
+	CU_ASSERT_EQUAL_FATAL(map_fold_lossy(ns, &root, c, 3, &lossy, &out),
+	    0);
+	CU_ASSERT_EQUAL(m.n, 2);
+	for (uint64_t b = 0; b < 8192; b++) {
+		if (b == 10 || b == 4801 || b == 8100)
+			wrong += !has_token(ns, &out, b, b == 10 ? 70001 :
+			    b == 4801 ? 70002 : 70003);
+		else if (b >= first && b < first + span)
+			wrong += !is_lost(ns, &out, b);
+		else
+			wrong += !has_token(ns, &out, b, b + 1);
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	/* Folded again, it is still lost, and nobody is asked any more. */
+	c[0] = block(4802, 70004);
+	c[1] = holes(4803, 2);
+	CU_ASSERT_EQUAL_FATAL(map_fold_lossy(ns, &out, c, 2, &lossy, &again),
+	    0);
+	CU_ASSERT_EQUAL(m.n, 2);
+	CU_ASSERT_TRUE(is_lost(ns, &again, 4800));
+	CU_ASSERT_TRUE(has_token(ns, &again, 4801, 70002));
+	CU_ASSERT_TRUE(has_token(ns, &again, 4802, 70004));
+	CU_ASSERT_TRUE(has_token(ns, &again, 4803, 0));
+	CU_ASSERT_TRUE(has_token(ns, &again, 4804, 0));
+	CU_ASSERT_TRUE(is_lost(ns, &again, 4805));
+	/* Written all over, it is as good as new. */
+	c[0] = holes(first, span);
+	CU_ASSERT_EQUAL_FATAL(map_fold(ns, &again, c, 1, &healed), 0);
+	for (uint64_t b = first; b < first + span; b++)
+		wrong += !has_token(ns, &healed, b, 0);
+	CU_ASSERT_EQUAL(wrong, 0);
+	fake_nodes_free(ns);
+}
+
+static void
+test_lost(void)
+{
+
+	for (unsigned level = 1; level <= 3; level++) {
+		lost_at(level, -EILSEQ);
+		lost_at(level, -EIO);
+		lost_at(level, -ENOENT);
+	}
+}
+
+/* A failure of ours is no damage, whatever the caller would bear. */
+static void
+test_lost_not(void)
+{
+	static const int rcs[] = { -ENOMEM, -EMFILE, -ENOSPC };
+	struct nodes *ns = fake_nodes_new();
+	struct map_root root = full_root(ns, 8192, 3), out;
+	struct met m = { .answer = true };
+	const struct map_lossy lossy = { meet, &m };
+	struct change c = block(4801, 1);
+	struct node *n;
+
+	ns->miss_every = 1;
+	for (size_t i = 0; i < sizeof(rcs) / sizeof(rcs[0]); i++) {
+		break_node(ns, node_above(ns, &root, 1, 4801), rcs[i]);
+		CU_ASSERT_EQUAL(map_fold_lossy(ns, &root, &c, 1, &lossy, &out),
+		    rcs[i]);
+		break_node(ns, node_above(ns, &root, 1, 4801), 0);
+	}
+	/* A locator that is bad in one copy of the parent costs nothing. */
+	ns->miss_every = 0;
+	n = fake_nodes_first(ns, node_above(ns, &root, 2, 4801).loc);
+	n->b[(4801 / 64 % 64) * PLACE_LEN + 17] ^= 0x55;
+	CU_ASSERT_EQUAL(map_fold_lossy(ns, &root, &c, 1, &lossy, &out), 0);
+	CU_ASSERT_EQUAL(m.n, 0);
+	CU_ASSERT_TRUE(has_token(ns, &out, 4801, 1));
+	fake_nodes_free(ns);
+}
+
+/* The look-up without waiting says the same. */
+static void
+test_find_lost(void)
+{
+	struct map_root root = { PLACE_LOST, 4 };
+	struct nodes *ns = fake_nodes_new();
+	struct map_find f = { .ns = ns, .root = root, .blk = 77 };
+	struct place p;
+
+	CU_ASSERT_EQUAL(map_find(&f), 0);
+	CU_ASSERT_FALSE(f.hole);
+	for (unsigned k = 0; k < NODE_FANOUT; k++) {
+		p = node_child(&f.leaf, k);
+		CU_ASSERT_TRUE(place_is_lost(&p));
+		CU_ASSERT_FALSE(id_is_hole(&p.id));
+	}
+	CU_ASSERT_TRUE(is_lost(ns, &root, blks_of(4) - 1));
+	CU_ASSERT_TRUE(has_token(ns, &root, blks_of(4), 0));
+	fake_nodes_free(ns);
+}
+
 static const struct unit_test tests[] = {
+	{ "changed all over", test_all_changed },
+	{ "lost", test_lost },
+	{ "not lost", test_lost_not },
+	{ "finding what is lost", test_find_lost },
 	{ "height", test_height },
 	{ "one block", test_one_block },
 	{ "nothing to do", test_nothing },

@@ -77,6 +77,7 @@ static const struct lun_info lun = {
 		.serial = "0123456789abcdefghij",
 	},
 	.created_ns = UINT64_C(0x1877665544332211), .open = true,
+	.dedup = true,
 	.n_snaps = 5, .n_exposures = 2,
 };
 
@@ -118,7 +119,8 @@ lun_same(const struct lun_info *a, const struct lun_info *b)
 	    memcmp(a->identity.uuid, b->identity.uuid, 16) == 0 &&
 	    memcmp(a->identity.naa, b->identity.naa, 8) == 0 &&
 	    strcmp(a->identity.serial, b->identity.serial) == 0 &&
-	    a->created_ns == b->created_ns && a->open == b->open);
+	    a->created_ns == b->created_ns && a->open == b->open &&
+	    a->dedup == b->dedup && a->write_through == b->write_through);
 }
 
 static int
@@ -142,6 +144,25 @@ test_lun(void)
 	memset(&back, 0xee, sizeof(back));
 	CU_ASSERT_EQUAL(row_lun_dec(BYTES(LUN_KEY), BYTES(LUN_VAL), &back), 0);
 	CU_ASSERT_TRUE(lun_same(&back, &lun));
+	/* Only that it is off is told: one more attribute. */
+	back = lun;
+	back.dedup = false;
+	row_lun_enc(&back, &row);
+	CU_ASSERT_TRUE(same(row.val, row.vlen,
+	    BYTES(LUN_VAL "\0\15" "\0\0\0\1" "\1")));
+	CU_ASSERT_EQUAL(row_lun_dec(row.key, row.klen, row.val, row.vlen,
+	    &none), 0);
+	CU_ASSERT_TRUE(lun_same(&back, &none));
+	/* The same with the write cache. */
+	back = lun;
+	back.write_through = true;
+	row_lun_enc(&back, &row);
+	CU_ASSERT_TRUE(same(row.val, row.vlen,
+	    BYTES(LUN_VAL "\0\16" "\0\0\0\1" "\1")));
+	CU_ASSERT_EQUAL(row_lun_dec(row.key, row.klen, row.val, row.vlen,
+	    &none), 0);
+	CU_ASSERT_TRUE(lun_same(&back, &none));
+	CU_ASSERT_EQUAL(row_lun_dec(BYTES(LUN_KEY), BYTES(LUN_VAL), &back), 0);
 	/* What is counted is not in the row. */
 	CU_ASSERT_EQUAL(back.n_snaps, 0);
 	CU_ASSERT_EQUAL(back.n_exposures, 0);
@@ -202,6 +223,10 @@ static const struct bad_attr lun_bad[] = {
 	BAD(ATTR_SERIAL, "012345678901234567890123456789012"),	/* 33 */
 	BAD(ATTR_CREATED, "1234567"), BAD(ATTR_OPEN, ""),
 	BAD(ATTR_OPEN, "\0\1"), BAD(ATTR_SECRET, "x"), BAD(11, "x"),
+	BAD(ATTR_NO_DEDUP, ""), BAD(ATTR_NO_DEDUP, "\0"),
+	BAD(ATTR_NO_DEDUP, "\1\1"),
+	BAD(ATTR_WRITE_THROUGH, ""), BAD(ATTR_WRITE_THROUGH, "\0"),
+	BAD(ATTR_WRITE_THROUGH, "\1\1"),
 	BAD(0, ""), BAD(0x7fff, "x")
 };
 

@@ -20,11 +20,14 @@ root_of(uint64_t token)
 	return ((struct map_root){ token_place(token), 2 });
 }
 
+static struct lunset set;
+
 static void
 lun_make(struct lun *l)
 {
 
 	memset(l, 0, sizeof(*l));
+	l->set = &set;
 	lk_init(&l->lk, LK_LUN);
 	list_init(&l->snaps);
 	l->cur = view_new(root_of(1), NULL, 0);
@@ -295,7 +298,32 @@ test_threads(void)
 	lun_done(&sh.l);
 }
 
+/* Space reclaim waits for who still reads from a view that was replaced. */
+static void
+test_old_views(void)
+{
+	struct overlay *o;
+	struct view *held;
+	struct lun l;
+
+	lun_make(&l);
+	CU_ASSERT_TRUE(ckpt_settled(&set, true));
+	held = view_of(&l, NULL);
+	CU_ASSERT_TRUE(ckpt_settled(&set, true));
+	CU_ASSERT_EQUAL_FATAL(view_overlay(&l, 7, &o), 0);
+	CU_ASSERT_FALSE(ckpt_settled(&set, true));
+	CU_ASSERT_TRUE(ckpt_settled(&set, false));
+	view_unref(held);
+	CU_ASSERT_TRUE(ckpt_settled(&set, true));
+	overlay_unref(o);
+	atomic_store(&set.stale, true);
+	CU_ASSERT_FALSE(ckpt_settled(&set, false));
+	atomic_store(&set.stale, false);
+	lun_done(&l);
+}
+
 static const struct unit_test tests[] = {
+	{ "old views are counted", test_old_views },
 	{ "overlays of a view", test_overlays },
 	{ "slices", test_slices },
 	{ "snapshots", test_settle },

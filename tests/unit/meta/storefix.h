@@ -280,8 +280,10 @@ storefix_publish(void *arg, uint64_t gen)
 	x->n_w = k;
 }
 
-static const struct store_ops storefix_ops = { storefix_row, storefix_replay,
-    storefix_fold, storefix_publish };
+static const struct store_ops storefix_ops = {
+	.row = storefix_row, .replay = storefix_replay,
+	.fold = storefix_fold, .publish = storefix_publish
+};
 
 /* ---- opening ---------------------------------------------------------- */
 

@@ -291,8 +291,10 @@ client_publish(void *arg, uint64_t gen)
 	(void)gen;
 }
 
-static const struct store_ops client_ops = { client_row, client_replay,
-    client_fold, client_publish };
+static const struct store_ops client_ops = {
+	.row = client_row, .replay = client_replay,
+	.fold = client_fold, .publish = client_publish
+};
 
 static void
 client_setup(struct client *c, unsigned n_roots)

@@ -308,26 +308,46 @@ synced_by_itself(struct log *l, uint64_t pos)
 	return (false);
 }
 
-/* Much unsynced: a round without anybody asking. */
+/* No round before ${bytes} are unsynced, and one then. */
+static void
+kicks_at(struct log *l, struct logfix *x, struct one *o, uint64_t bytes)
+{
+	struct log_state was, st;
+	uint64_t end = 0;
+
+	log_state(l, &was);
+	CU_ASSERT_EQUAL(was.synced_pos, was.end_pos);
+	bytes += was.synced_pos;
+	while (end < bytes - 2 * REC_PAYLOAD_MAX)
+		end = logfix_append(x, o, 1);
+	(void)poll(NULL, 0, 20);
+	log_state(l, &st);
+	CU_ASSERT_EQUAL(st.synced_pos, was.synced_pos);
+	CU_ASSERT_EQUAL(st.rounds, was.rounds);
+	while (end < bytes)
+		end = logfix_append(x, o, 1);
+	CU_ASSERT_TRUE(synced_by_itself(l, bytes));
+}
+
+/*
+ * Much unsynced: a round without anybody asking; sooner where somebody has
+ * asked for one lately.
+ */
 static void
 test_kick(void)
 {
+	struct log_wait ask = { .pos = 0 };
 	struct log_state st;
 	struct logfix x;
 	struct one o;
-	uint64_t end = 0;
 
 	logfix_setup(&x);
 	one_items(&o, REC_CATALOG, REC_PAYLOAD_MAX, 1);
-	while (end < SYNCER_KICK_BYTES - 2 * REC_PAYLOAD_MAX)
-		end = logfix_append(&x, &o, 1);
-	(void)poll(NULL, 0, 20);
+	kicks_at(x.l, &x, &o, SYNCER_LOOSE_KICK_BYTES);
 	log_state(x.l, &st);
-	CU_ASSERT_EQUAL(st.synced_pos, 0);
-	CU_ASSERT_EQUAL(st.rounds, 0);
-	while (end < SYNCER_KICK_BYTES)
-		end = logfix_append(&x, &o, 1);
-	CU_ASSERT_TRUE(synced_by_itself(x.l, SYNCER_KICK_BYTES));
+	CU_ASSERT_EQUAL(log_sync(x.l, st.end_pos), 0);
+	CU_ASSERT_TRUE(log_sync_wait(x.l, &ask));
+	kicks_at(x.l, &x, &o, SYNCER_KICK_BYTES);
 	one_free(&o);
 	logfix_teardown(&x);
 }

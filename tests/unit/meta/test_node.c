@@ -53,6 +53,11 @@ test_golden(void)
 		0x00, 0x00, 0x00, 0x2a,		/* segment 42 */
 		0x00, 0x04, 0x01, 0x01		/* sector 16, 3 long, node */
 	};
+	static const uint8_t lost[PLACE_LEN] = {
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+		0, 0, 0, 0, 0, 0, 0, 2
+	};
 	struct place p = { { UINT64_C(0x0102030405060708),
 	    UINT64_C(0x1112131415161718) },
 	    loc_make(42, 16, NODE_SECTORS, LOC_F_NODE) };
@@ -65,6 +70,13 @@ test_golden(void)
 	CU_ASSERT_EQUAL(memcmp(n.b + 63 * 24, child, 24), 0);
 	back = node_child(&n, 63);
 	CU_ASSERT_TRUE(id_equal(&back.id, &p.id) && back.loc == p.loc);
+	CU_ASSERT_FALSE(place_is_lost(&back));
+	node_set_child(&n, 62, PLACE_LOST);
+	CU_ASSERT_EQUAL(memcmp(n.b + 62 * 24, lost, 24), 0);
+	back = node_child(&n, 62);
+	CU_ASSERT_TRUE(place_is_lost(&back));
+	back = node_child(&n, 61);
+	CU_ASSERT_FALSE(place_is_lost(&back));
 }
 
 /* ---- the stream ------------------------------------------------------- */

@@ -23,7 +23,7 @@ static const uint8_t store_bytes[96] = {
 	0, 0, 0, 0,
 	0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88,	/* of the dump */
 	0x91, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98,	/* since */
-	0, 0, 0, 0, 0, 0, 0, 0
+	0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8	/* its cost */
 };
 
 static void
@@ -42,6 +42,7 @@ test_store_row(void)
 		.node_end_sectors = 0x71727374,
 		.dump_bytes = UINT64_C(0x8182838485868788),
 		.since_dump_bytes = UINT64_C(0x9192939495969798),
+		.since_dump_cost = UINT64_C(0xa1a2a3a4a5a6a7a8),
 	};
 	uint8_t buf[STORE_ROW_LEN], again[STORE_ROW_LEN];
 	struct store_row back;
@@ -58,6 +59,7 @@ test_store_row(void)
 	CU_ASSERT_EQUAL(back.pos.seq, r.pos.seq);
 	CU_ASSERT_EQUAL(back.node_end_sectors, r.node_end_sectors);
 	CU_ASSERT_EQUAL(back.since_dump_bytes, r.since_dump_bytes);
+	CU_ASSERT_EQUAL(back.since_dump_cost, r.since_dump_cost);
 	/* Another length or format is another program's. */
 	memset(&back, 0x77, sizeof(back));
 	CU_ASSERT_EQUAL(store_row_dec(buf, 95, &back), -EILSEQ);

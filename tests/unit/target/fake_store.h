@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lun/verify.h"
 #include "target/daemon.h"
 #include "tests/lib/unit.h"
 
@@ -25,6 +26,7 @@ struct fake {
 	char initiators[FAKE_MAX][LUN_INITIATOR_CAP];
 	size_t n_initiators;
 	uint64_t released;
+	char told[16];			/* of write through, in order */
 	struct snap_info snaps[FAKE_MAX];
 	size_t n_snaps;
 	struct exposure_info exposures[FAKE_MAX];
@@ -50,6 +52,110 @@ static struct fake fake;
 		(array)[i] = (array)[(n) - 1];				\
 		(n)--;							\
 	} while (0)
+
+/* ---- lun/verify.h ------------------------------------------------------- */
+
+static struct {
+	int rc;				/* of lunset_verify */
+	struct verify_state state;
+	struct verify_damage damage[2];
+	size_t n_damage;
+	struct bad_block bad[1];
+	size_t n_bad;
+	uint64_t rate_bytes;
+} fake_verify;
+
+int
+lunset_verify(struct lunset *ls, const struct verify_params *p)
+{
+
+	(void)ls;
+	if (fake_verify.rc == 0) {
+		fake_verify.state.running = true;
+		fake_verify.state.begun_ns = 1;
+		fake_verify.state.ended_ns = 0;
+		(void)snprintf(fake_verify.state.what,
+		    sizeof(fake_verify.state.what), "%s%s%s",
+		    p->lun == NULL ? "" : p->lun, p->snap == NULL ? "" : "@",
+		    p->snap == NULL ? "" : p->snap);
+		fake_verify.rate_bytes = p->rate_bytes;
+	}
+	return (fake_verify.rc);
+}
+
+int
+lunset_verify_cancel(struct lunset *ls)
+{
+	bool was = fake_verify.state.running;
+
+	(void)ls;
+	fake_verify.state.running = false;
+	fake_verify.state.ended_ns = 2;
+	fake_verify.state.rc = -EINTR;
+	return (was ? 0 : -ENOENT);
+}
+
+void
+lunset_verify_state(struct lunset *ls, struct verify_state *out)
+{
+
+	(void)ls;
+	*out = fake_verify.state;
+}
+
+int
+lunset_verify_damage(struct lunset *ls, bool scrub, struct verify_damage **out,
+    size_t *out_n)
+{
+
+	(void)ls;
+	*out = calloc(2, sizeof(**out));
+	*out_n = scrub ? 0 : fake_verify.n_damage;
+	memcpy(*out, fake_verify.damage, sizeof(fake_verify.damage));
+	return (0);
+}
+
+int
+lunset_bad_blocks(struct lunset *ls, struct bad_block **out, size_t *out_n)
+{
+
+	(void)ls;
+	*out = calloc(1, sizeof(**out));
+	*out_n = fake_verify.n_bad;
+	**out = fake_verify.bad[0];
+	return (0);
+}
+
+const char *
+verify_kind_name(enum verify_kind k)
+{
+
+	return (k == VERIFY_DATA ? "data" : "lost");
+}
+
+/* ---- reclaim of space --------------------------------------------------- */
+
+static struct lun_gc fake_gc;
+static int fake_gc_rc;
+
+int
+lunset_gc(struct lunset *ls, bool wait)
+{
+
+	(void)ls;
+	(void)wait;
+	if (fake_gc_rc == 0)
+		fake_gc.asked++;
+	return (fake_gc_rc);
+}
+
+void
+lunset_gc_state(struct lunset *ls, struct lun_gc *out)
+{
+
+	(void)ls;
+	*out = fake_gc;
+}
 
 /* ---- lun/ -------------------------------------------------------------- */
 
@@ -99,6 +205,8 @@ lunset_create(struct lunset *ls, const struct lun_params *p,
 	out->sector_bytes = p->sector_bytes;
 	out->open = p->open;
 	out->hold = p->hold;
+	out->dedup = !p->no_dedup;
+	out->write_through = p->write_through;
 	(void)strcpy(out->identity.serial, "SERIAL0123456789");
 	fake.n_users = p->n_users;
 	memcpy(fake.users, p->users, p->n_users * sizeof(*p->users));
@@ -160,6 +268,48 @@ lunset_set_hold(struct lunset *ls, const char *lun, bool hold)
 	if (fake.access == 0)
 		fake_lun(lun)->hold = hold;
 	return (fake.access);
+}
+
+int
+lunset_set_dedup(struct lunset *ls, const char *lun, bool on)
+{
+
+	(void)ls;
+	if (fake.access == 0)
+		fake_lun(lun)->dedup = on;
+	return (fake.access);
+}
+
+/* What initiators are told and what is done: t, w; in capitals: on. */
+static void
+fake_tell(char c)
+{
+	size_t n = strlen(fake.told);
+
+	if (n + 1 < sizeof(fake.told))
+		fake.told[n] = c;
+}
+
+int
+lunset_set_write_through(struct lunset *ls, const char *lun, bool on)
+{
+
+	(void)ls;
+	if (fake.access != 0)
+		return (fake.access);
+	fake_tell(on ? 'W' : 'w');
+	fake_lun(lun)->write_through = on;
+	return (0);
+}
+
+int
+registry_set_write_through(struct registry *r, uint64_t lun, bool on)
+{
+
+	(void)r;
+	(void)lun;
+	fake_tell(on ? 'T' : 't');
+	return (0);
 }
 
 int

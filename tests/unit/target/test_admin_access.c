@@ -161,6 +161,95 @@ test_logins(void)
 	CU_ASSERT_EQUAL(ask("logins", "{'lun':'x'}"), ADMIN_BAD_REQUEST);
 }
 
+static bool
+says(const char *key)
+{
+
+	return (json_is_true(json_object_get(reply.result, key)));
+}
+
+static void
+test_dedup(void)
+{
+
+	fresh();
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'a','size':4096}"), ADMIN_OK);
+	CU_ASSERT(fake.luns[0].dedup);
+	CU_ASSERT(says("dedup"));
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'b','size':4096,"
+	    "'dedup':false}"), ADMIN_OK);
+	CU_ASSERT(!fake.luns[1].dedup);
+	CU_ASSERT(!says("dedup"));
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'c','size':4096,"
+	    "'dedup':'off'}"), ADMIN_BAD_REQUEST);
+	CU_ASSERT_EQUAL(ask("set", "{'lun':'a','dedup':false,"
+	    "'dry_run':true}"), ADMIN_OK);
+	CU_ASSERT(fake.luns[0].dedup);
+	CU_ASSERT_EQUAL(ask("set", "{'lun':'a','dedup':false}"), ADMIN_OK);
+	CU_ASSERT(!fake.luns[0].dedup && !fake.luns[0].hold);
+	CU_ASSERT(!says("dedup"));
+	CU_ASSERT_EQUAL(ask("show", "{'lun':'a'}"), ADMIN_OK);
+	CU_ASSERT(json_is_false(json_object_get(reply.result, "dedup")));
+	/* Both at once. */
+	CU_ASSERT_EQUAL(ask("set", "{'lun':'a','dedup':true,"
+	    "'after_power_loss':'hold'}"), ADMIN_OK);
+	CU_ASSERT(fake.luns[0].dedup && fake.luns[0].hold);
+	CU_ASSERT(says("dedup"));
+	CU_ASSERT_EQUAL(ask("set", "{'lun':'a','dedup':1}"),
+	    ADMIN_BAD_REQUEST);
+	CU_ASSERT_EQUAL(ask("set", "{'lun':'x','dedup':true}"),
+	    ADMIN_NOT_FOUND);
+	fake.access = -ENOSPC;
+	CU_ASSERT_NOT_EQUAL(ask("set", "{'lun':'a','dedup':false}"),
+	    ADMIN_OK);
+	fake.access = 0;
+	CU_ASSERT(fake.luns[0].dedup);
+}
+
+static void
+test_cache(void)
+{
+
+	fresh();
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'a','size':4096}"), ADMIN_OK);
+	CU_ASSERT(!fake.luns[0].write_through);
+	CU_ASSERT(says("cache"));
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'b','size':4096,"
+	    "'cache':false}"), ADMIN_OK);
+	CU_ASSERT(fake.luns[1].write_through);
+	CU_ASSERT(!says("cache"));
+	CU_ASSERT_EQUAL(ask("create", "{'lun':'c','size':4096,"
+	    "'cache':'off'}"), ADMIN_BAD_REQUEST);
+	CU_ASSERT_EQUAL(ask("set", "{'lun':'a','cache':false,"
+	    "'dry_run':true}"), ADMIN_OK);
+	CU_ASSERT(!fake.luns[0].write_through);
+	CU_ASSERT_STRING_EQUAL(fake.told, "");
+	/* Nobody is told of durable writes before there are. */
+	CU_ASSERT_EQUAL(ask("set", "{'lun':'a','cache':false}"), ADMIN_OK);
+	CU_ASSERT(fake.luns[0].write_through && fake.luns[0].dedup);
+	CU_ASSERT(!says("cache"));
+	CU_ASSERT_STRING_EQUAL(fake.told, "WT");
+	CU_ASSERT_EQUAL(ask("show", "{'lun':'a'}"), ADMIN_OK);
+	CU_ASSERT(json_is_false(json_object_get(reply.result, "cache")));
+	/* ... and of a cache before there is one. */
+	memset(fake.told, 0, sizeof(fake.told));
+	CU_ASSERT_EQUAL(ask("set", "{'lun':'a','cache':true}"), ADMIN_OK);
+	CU_ASSERT(!fake.luns[0].write_through);
+	CU_ASSERT(says("cache"));
+	CU_ASSERT_STRING_EQUAL(fake.told, "twt");
+	CU_ASSERT_EQUAL(ask("set", "{'lun':'a','cache':1}"),
+	    ADMIN_BAD_REQUEST);
+	CU_ASSERT_EQUAL(ask("set", "{'lun':'x','cache':true}"),
+	    ADMIN_NOT_FOUND);
+	/* It fails: initiators hear what still is. */
+	memset(fake.told, 0, sizeof(fake.told));
+	fake.access = -ENOSPC;
+	CU_ASSERT_NOT_EQUAL(ask("set", "{'lun':'b','cache':true}"), ADMIN_OK);
+	CU_ASSERT_STRING_EQUAL(fake.told, "tT");
+	fake.access = 0;
+	CU_ASSERT(fake.luns[1].write_through);
+}
+
 static void
 test_power(void)
 {
@@ -204,6 +293,8 @@ static const struct unit_test tests[] = {
 	{ "initiators", test_allow },
 	{ "logins", test_logins },
 	{ "after a loss of power", test_power },
+	{ "dedup, on and off", test_dedup },
+	{ "the write cache, on and off", test_cache },
 };
 
 int

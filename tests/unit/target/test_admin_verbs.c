@@ -434,7 +434,79 @@ test_tell(void)
 	    "verbs")), admin_verbs_n);
 }
 
+static void
+test_verify(void)
+{
+	json_t *row, *scrub;
+
+	set_up();
+	fake_verify.state = (struct verify_state){ .scrub_every_s = 86400 * 3,
+	    .scrub_done_ns = 5 };
+	CU_ASSERT_EQUAL(ask("verify", "{}"), ADMIN_OK);
+	CU_ASSERT_FALSE(json_is_true(json_object_get(reply.result,
+	    "running")));
+	CU_ASSERT_STRING_EQUAL(str(NULL, "begun"), "(none)");
+	scrub = json_object_get(reply.result, "scrub");
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(scrub, "days")), 3);
+	CU_ASSERT_PTR_NULL(json_object_get(scrub, "begun"));
+	CU_ASSERT_PTR_NOT_NULL(json_object_get(scrub, "done"));
+	/* What does not go together. */
+	CU_ASSERT_EQUAL(ask("verify", "{'lun':'demo','all':true}"),
+	    ADMIN_INVALID);
+	CU_ASSERT_EQUAL(ask("verify", "{'snapshot':'a'}"), ADMIN_INVALID);
+	CU_ASSERT_EQUAL(ask("verify", "{'all':true,'stop':true}"),
+	    ADMIN_INVALID);
+	CU_ASSERT_EQUAL(ask("verify", "{'rate':5}"), ADMIN_INVALID);
+	CU_ASSERT_EQUAL(ask("verify", "{'all':true,'rate':-5}"),
+	    ADMIN_INVALID);
+	CU_ASSERT_EQUAL(ask("verify", "{'x':1}"), ADMIN_BAD_REQUEST);
+	CU_ASSERT_EQUAL(ask("verify", "{'lun':'none'}"), ADMIN_NOT_FOUND);
+	CU_ASSERT_EQUAL(ask("verify", "{'lun':'demo','snapshot':'x'}"),
+	    ADMIN_NOT_FOUND);
+	CU_ASSERT_EQUAL(ask("verify", "{'stop':true}"), ADMIN_NOT_FOUND);
+	CU_ASSERT_FALSE(fake_verify.state.running);
+	fake_verify.rc = -EBUSY;
+	CU_ASSERT_EQUAL(ask("verify", "{'all':true}"), ADMIN_BUSY);
+	fake_verify.rc = 0;
+	CU_ASSERT_EQUAL(ask("verify",
+	    "{'lun':'demo','snapshot':'a','rate':77}"), ADMIN_OK);
+	CU_ASSERT_STRING_EQUAL(str(NULL, "what"), "demo@a");
+	CU_ASSERT_EQUAL(fake_verify.rate_bytes, 77);
+	/* Lists, and what belongs to each kind. */
+	fake_verify.damage[0] = (struct verify_damage){ .kind = VERIFY_DATA,
+	    .lun_name = "demo", .off_bytes = 8192, .len_bytes = 4096,
+	    .sector_bytes = 512, .rc = -EILSEQ, .segment = 0x1ab,
+	    .segment_off_bytes = 99 };
+	fake_verify.damage[1] = (struct verify_damage){ .kind = VERIFY_LOST,
+	    .lun_name = "demo", .snap_name = "a", .len_bytes = 4096,
+	    .sector_bytes = 4096, .rc = -EILSEQ };
+	fake_verify.n_damage = 2;
+	fake_verify.bad[0] = (struct bad_block){ .lun_name = "demo",
+	    .block_bytes = 4096, .sector_bytes = 512, .rc = -EIO,
+	    .times = 3 };
+	fake_verify.n_bad = 1;
+	CU_ASSERT_EQUAL(ask("verify", "{'stop':true}"), ADMIN_OK);
+	CU_ASSERT_STRING_EQUAL(str(NULL, "why"), "it was stopped");
+	row = json_array_get(json_object_get(reply.result, "damage"), 0);
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(row, "lba")), 16);
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(row, "sectors")),
+	    8);
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(row,
+	    "file")), "seg/ab/000001ab");
+	CU_ASSERT_PTR_NULL(json_object_get(row, "snapshot"));
+	row = json_array_get(json_object_get(reply.result, "damage"), 1);
+	CU_ASSERT_PTR_NULL(json_object_get(row, "file"));
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(row,
+	    "snapshot")), "a");
+	row = json_array_get(json_object_get(reply.result, "unreadable"), 0);
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(row, "times")), 3);
+	CU_ASSERT_EQUAL(ask("verify", "{'brief':true}"), ADMIN_OK);
+	CU_ASSERT_PTR_NULL(json_object_get(reply.result, "damage"));
+	CU_ASSERT_PTR_NULL(json_object_get(reply.result, "unreadable"));
+}
+
 static const struct unit_test tests[] = {
+	{ "verify", test_verify },
 	{ "create", test_create },
 	{ "create: credentials", test_create_access },
 	{ "create: values", test_create_values },

@@ -81,6 +81,10 @@ test_full(void)
 	    "workers = 3\n"
 	    "memory = 2G\n"
 	    "segment-size = 2M\n"
+	    "space-low = 25%\n"
+	    "space-reserve = 1G\n"
+	    "scrub = 7\n"
+	    "scrub-rate = 64M\n"
 	    "portal \"one\" {\n"
 	    "  listen = {\"127.0.0.1:3260\",\n"
 	    "    \"[::1]:0\"}\n"
@@ -95,6 +99,10 @@ test_full(void)
 	CU_ASSERT_EQUAL(c->workers, 3);
 	CU_ASSERT_EQUAL(c->memory_bytes, UINT64_C(2) << 30);
 	CU_ASSERT_EQUAL(c->segment_bytes, 2u << 20);
+	CU_ASSERT_EQUAL(c->space_low_percent, 25);
+	CU_ASSERT_EQUAL(c->space_reserve_bytes, 1u << 30);
+	CU_ASSERT_EQUAL(c->scrub_days, 7);
+	CU_ASSERT_EQUAL(c->scrub_rate_bytes, 64u << 20);
 	CU_ASSERT_EQUAL_FATAL(c->n_portals, 2);
 	CU_ASSERT_STRING_EQUAL(c->portals[0].name, "one");
 	CU_ASSERT_EQUAL_FATAL(c->portals[0].listen.n, 2);
@@ -118,6 +126,10 @@ test_defaults(void)
 	CU_ASSERT_EQUAL(c->workers, (uint64_t)cpus);
 	CU_ASSERT_EQUAL(c->memory_bytes, 512u << 20);
 	CU_ASSERT_EQUAL(c->segment_bytes, 64u << 20);
+	CU_ASSERT_EQUAL(c->space_low_percent, 10);
+	CU_ASSERT_EQUAL(c->space_reserve_bytes, 256u << 20);
+	CU_ASSERT_EQUAL(c->scrub_days, 30);
+	CU_ASSERT_EQUAL(c->scrub_rate_bytes, 16u << 20);
 	CU_ASSERT_EQUAL(c->portals[0].tag, 1);
 	CU_ASSERT_EQUAL(c->portals[0].advertise.n, 0);
 	CU_ASSERT_EQUAL_FATAL(c->chap_algorithms.n, 4);
@@ -195,6 +207,7 @@ test_print(void)
 	CU_ASSERT_STRING_EQUAL(again->socket, c->socket);
 	CU_ASSERT_STRING_EQUAL(again->iqn_prefix, c->iqn_prefix);
 	CU_ASSERT_EQUAL(again->workers, 7);
+	CU_ASSERT_EQUAL(again->space_low_percent, 10);
 	CU_ASSERT_EQUAL(again->memory_bytes, 100u << 20);
 	CU_ASSERT_EQUAL(again->segment_bytes, c->segment_bytes);
 	CU_ASSERT_EQUAL_FATAL(again->n_portals, 2);
@@ -242,6 +255,16 @@ test_values(void)
 	    "2M to 128M");
 	expect(GOOD "segment-size = 3M\n" PORTAL, 3, "segment-size",
 	    "power of two");
+	expect(GOOD "space-low = 10\n" PORTAL, 3, "not a percentage",
+	    "0% to 90%");
+	expect(GOOD "space-low = 91%\n" PORTAL, 3, "out of range",
+	    "0% to 90%");
+	expect(GOOD "space-low = %\n" PORTAL, 3, "space-low: '%'",
+	    "0% to 90%");
+	expect(GOOD "space-low = 1000%\n" PORTAL, 3, "not a percentage",
+	    "0% to 90%");
+	expect(GOOD "space-reserve = 1M\n" PORTAL, 3, "space-reserve",
+	    "16M to 1T");
 }
 
 static void
@@ -288,6 +311,7 @@ test_syntax(void)
 	    "store is missing", "store = \"/");
 	expect(GOOD "stroe = \"/s\"\n" PORTAL, 3, "stroe",
 	    "store, socket, iqn-prefix, workers, memory, segment-size, "
+	    "space-low, space-reserve, scrub, scrub-rate, "
 	    "chap-algorithms, nop-interval, nop-timeout, discovery-user, "
 	    "discovery-secret-file, portal");
 	expect(GOOD "portal \"a\" {\n port = 3260\n}\n", 4, "port",
@@ -405,6 +429,10 @@ test_manual(void)
 		    "Default: ");
 		if (k[i].type == CONFIG_NUMBER) {
 			(void)snprintf(want, sizeof(want), "%ju to %ju",
+			    (uintmax_t)k[i].min, (uintmax_t)k[i].max);
+			expect_in("tt.conf(5)", k[i].name, part, want);
+		} else if (k[i].type == CONFIG_PERCENT) {
+			(void)snprintf(want, sizeof(want), "%ju%% to %ju%%",
 			    (uintmax_t)k[i].min, (uintmax_t)k[i].max);
 			expect_in("tt.conf(5)", k[i].name, part, want);
 		} else if (k[i].type == CONFIG_SIZE) {

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "target/registry_int.h"
+#include "target/scsi/lu_int.h"
 #include "tests/unit/target/real_store.h"
 
 static const struct iscsi_peer here = {
@@ -227,7 +228,49 @@ test_nobody(void)
 	rs_remove();
 }
 
+/* Does the target say that writes go through? */
+static bool
+is_through(const char *iqn)
+{
+	struct iscsi_target *t;
+	bool yes;
+
+	CU_ASSERT_EQUAL_FATAL(access_ops.target_find(rs_reg, iqn, &here, &t),
+	    0);
+	yes = atomic_load(&t->lu->write_through);
+	access_ops.target_put(rs_reg, t);
+	return (yes);
+}
+
+static void
+test_write_through(void)
+{
+	struct lun_info a, b;
+
+	rs_make();
+	rs_open();
+	rs_create("one", true, NULL, 0, &a);
+	rs_create("two", true, NULL, 0, &b);
+	CU_ASSERT_EQUAL(lunset_set_write_through(rs_ls, "two", true), 0);
+	CU_ASSERT_EQUAL(registry_set_write_through(rs_reg, a.number, true),
+	    -ENOENT);
+	rs_close();
+
+	rs_open();
+	CU_ASSERT_EQUAL(registry_load(rs_reg), 0);
+	CU_ASSERT_FALSE(is_through(PREFIX ":one"));
+	CU_ASSERT_TRUE(is_through(PREFIX ":two"));
+	CU_ASSERT_EQUAL(registry_set_write_through(rs_reg, a.number, true), 0);
+	CU_ASSERT_TRUE(is_through(PREFIX ":one"));
+	CU_ASSERT_EQUAL(registry_set_write_through(rs_reg, b.number, false),
+	    0);
+	CU_ASSERT_FALSE(is_through(PREFIX ":two"));
+	rs_close();
+	rs_remove();
+}
+
 static const struct unit_test tests[] = {
+	{ "the write cache", test_write_through },
 	{ "what the store has is served", test_load },
 	{ "added and removed", test_add_remove },
 	{ "evict", test_evict },

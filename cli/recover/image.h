@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * image.h - a LUN or snapshot as a raw image: a sparse file or a block device.
+ */
+#ifndef CLI_RECOVER_IMAGE_H
+#define CLI_RECOVER_IMAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lun/lun.h"
+
+struct image_conf {
+	struct lunset *ls;
+	uint64_t lun, seq;		/* seq LUN_HEAD: the LUN itself */
+	const char *file;
+	bool force;			/* write over what is there */
+	bool progress;			/* on stderr */
+};
+
+struct image_result {
+	uint64_t size_bytes;
+	uint64_t data_bytes;		/* written, that is not zero */
+	uint64_t bad_bytes;		/* unreadable: zeroes in the image */
+};
+
+/**
+ * image_write(conf, out):
+ * What is unreadable is told on stderr as ranges of bytes and left as a hole.
+ * A file that exists, and every block device, needs ${force}.
+ * Errors: -EEXIST, -ENOSPC the device is too small or the disk is full,
+ * -errno; told on stderr.  What was written stays then.
+ * Durable: on return.
+ */
+int image_write(const struct image_conf *conf, struct image_result *out);
+
+#endif /* !CLI_RECOVER_IMAGE_H */

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Dead segments: recycled as prepared files, or removed; holes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "tests/unit/meta/segfix.h"
+
+static void
+make(struct segfix *f, uint32_t number, uint8_t fill, struct seg **out)
+{
+	static uint8_t buf[SEG_BYTES];
+	struct seg *s;
+
+	memset(buf, fill, sizeof(buf));
+	CU_ASSERT_EQUAL_FATAL(segs_create(f->ss, number, &s), 0);
+	CU_ASSERT_EQUAL(segfix_put(s, buf, sizeof(buf), 0), 0);
+	CU_ASSERT_EQUAL(seg_sync(s), 0);
+	if (out != NULL)
+		*out = s;
+	else
+		seg_put(s);
+}
+
+static unsigned
+spares(struct segfix *f)
+{
+
+	return (segfix_files(f, "spare", NULL));
+}
+
+static void
+test_recycle(void)
+{
+	static const uint8_t zero[4096];
+	static uint8_t old[4096];
+	struct segfix f;
+	struct seg *s;
+	unsigned before;
+
+	segfix_setup(&f, 16);
+	make(&f, 1, 0x11, NULL);
+	make(&f, 2, 0x22, NULL);
+	/* none wanted: removed */
+	CU_ASSERT_EQUAL(segs_retire(f.ss, 1), 0);
+	CU_ASSERT_EQUAL(spares(&f), 0);
+	CU_ASSERT_EQUAL(segs_retire(f.ss, 1), -ENOENT);
+	CU_ASSERT_EQUAL(segs_retire(f.ss, 2), 0);
+	CU_ASSERT_EQUAL(spares(&f), 0);
+	segfix_teardown(&f);
+
+	segfix_setup(&f, 16);
+	make(&f, 3, 0x33, NULL);
+	/* too many are wanted for the preparer to have them all at once */
+	CU_ASSERT_EQUAL(segs_prepare(f.ss, 16), 0);
+	CU_ASSERT_EQUAL(segs_retire(f.ss, 3), 0);
+	CU_ASSERT_EQUAL(segs_get(f.ss, 3, &s), -ENOENT);
+	CU_ASSERT_EQUAL(segs_sync_name(f.ss, 3), 0);
+	while (segs_prepared(f.ss) < 16)
+		(void)usleep(1000);
+	CU_ASSERT_EQUAL(segs_prepare(f.ss, 0), 0);
+	before = segs_prepared(f.ss);
+	/* one of them has the old content behind an empty header */
+	memset(old, 0x33, sizeof(old));
+	for (uint32_t n = 100; before > 0; before--, n++) {
+		CU_ASSERT_EQUAL_FATAL(segs_create(f.ss, n, &s), 0);
+		CU_ASSERT_TRUE(segfix_has(s, zero, sizeof(zero), 0));
+		if (segfix_has(s, old, sizeof(old), 4096))
+			old[0] = 1;
+		seg_put(s);
+	}
+	CU_ASSERT_EQUAL(old[0], 1);
+	segfix_teardown(&f);
+}
+
+/* Who has it open reads on: its bytes are not given to another segment. */
+static void
+test_referenced(void)
+{
+	static uint8_t old[4096];
+	struct segfix f;
+	struct seg *s, *n;
+
+	segfix_setup(&f, 16);
+	make(&f, 3, 0x33, &s);
+	memset(old, 0x33, sizeof(old));
+	CU_ASSERT_EQUAL(segs_prepare(f.ss, 4), 0);
+	CU_ASSERT_EQUAL(segs_retire(f.ss, 3), 0);
+	while (segs_prepared(f.ss) < 4)
+		(void)usleep(1000);
+	CU_ASSERT_EQUAL(segs_prepare(f.ss, 0), 0);
+	for (uint32_t k = 10; k < 14; k++) {
+		CU_ASSERT_EQUAL_FATAL(segs_create(f.ss, k, &n), 0);
+		CU_ASSERT_FALSE(segfix_has(n, old, sizeof(old), 4096));
+		seg_put(n);
+	}
+	CU_ASSERT_TRUE(segfix_has(s, old, sizeof(old), 0));
+	seg_put(s);
+	segfix_teardown(&f);
+}
+
+/* One with holes or without its tail would need space at a write. */
+static void
+test_unfit(void)
+{
+	static uint8_t old[4096];
+	struct segfix f;
+	struct seg *s;
+
+	for (unsigned how = 0; how < 2; how++) {
+		segfix_setup(&f, 16);
+		make(&f, 3, 0x33, &s);
+		memset(old, 0x33, sizeof(old));
+		if (how == 0)
+			CU_ASSERT_EQUAL(seg_cut_tail(s, SEG_BYTES / 2), 0);
+		if (how == 1)
+			CU_ASSERT_EQUAL(seg_punch(s, 65536, 65536), 0);
+		seg_put(s);
+		CU_ASSERT_EQUAL(segs_prepare(f.ss, 2), 0);
+		CU_ASSERT_EQUAL(segs_retire(f.ss, 3), 0);
+		while (segs_prepared(f.ss) < 2)
+			(void)usleep(1000);
+		CU_ASSERT_EQUAL(segs_prepare(f.ss, 0), 0);
+		for (uint32_t k = 10; k < 12; k++) {
+			CU_ASSERT_EQUAL_FATAL(segs_create(f.ss, k, &s), 0);
+			CU_ASSERT_FALSE(segfix_has(s, old, sizeof(old),
+			    4096));
+			seg_put(s);
+		}
+		segfix_teardown(&f);
+	}
+}
+
+static void
+test_punch(void)
+{
+	static const uint8_t zero[65536];
+	static uint8_t old[65536];
+	struct segfix f;
+	struct stat was, is;
+	struct seg *s;
+
+	segfix_setup(&f, 16);
+	make(&f, 3, 0x33, &s);
+	memset(old, 0x33, sizeof(old));
+	CU_ASSERT_EQUAL(fstat(seg_fd(s), &was), 0);
+	CU_ASSERT_EQUAL(seg_punch(s, 131072, 65536), 0);
+	CU_ASSERT_EQUAL(fstat(seg_fd(s), &is), 0);
+	CU_ASSERT_EQUAL(is.st_size, was.st_size);
+	CU_ASSERT_EQUAL(was.st_blocks - is.st_blocks, 65536 / 512);
+	CU_ASSERT_TRUE(segfix_has(s, old, sizeof(old), 65536));
+	CU_ASSERT_TRUE(segfix_has(s, zero, sizeof(zero), 131072));
+	CU_ASSERT_TRUE(segfix_has(s, old, sizeof(old), 196608));
+	seg_put(s);
+	segfix_teardown(&f);
+}
+
+static const struct unit_test tests[] = {
+	{ "recycled when one is wanted", test_recycle },
+	{ "never while somebody has it open", test_referenced },
+	{ "never with holes or without its tail", test_unfit },
+	{ "holes", test_punch },
+};
+
+UNIT_MAIN("segretire", tests)
