@@ -110,12 +110,29 @@ print_dedup(json_t *dedup)
 	    size_human(c, (uint64_t)skipped) : "");
 }
 
+/* What else is in the folder: du counts it, and it is free for writes. */
+static void
+print_space(json_t *store)
+{
+	uint64_t ready = (uint64_t)cmd_int(store, "prepared_bytes");
+	uint64_t reserve = (uint64_t)cmd_int(store, "reserve_bytes");
+	char a[SIZE_TEXT_LEN], b[SIZE_TEXT_LEN], c[SIZE_TEXT_LEN];
+	char d[SIZE_TEXT_LEN];
+
+	cmd_line("space", "%s used, %s free%s", size_human(a,
+	    (uint64_t)cmd_int(store, "bytes")), size_human(b,
+	    (uint64_t)cmd_int(store, "free_bytes")), space_note(store));
+	if (ready + reserve > 0)
+		cmd_line("", "%s in files made ready for writes, %s in "
+		    "reserve", size_human(c, ready), size_human(d, reserve));
+}
+
 static void
 print_status(json_t *r)
 {
 	json_t *store = json_object_get(r, "store");
 	char a[CMD_COUNT_LEN], b[CMD_COUNT_LEN], c[CMD_COUNT_LEN];
-	char used[SIZE_TEXT_LEN], avail[SIZE_TEXT_LEN], when[CMD_TIME_LEN];
+	char when[CMD_TIME_LEN];
 	bool stopped = strcmp(cmd_str(store, "state"), "ok") != 0;
 
 	(void)printf("ttd %s, process %lld, since %s\n\n",
@@ -126,9 +143,7 @@ print_status(json_t *r)
 		    cmd_str(store, "path"), cmd_str(store, "why"));
 	else
 		cmd_line("store", "%s: ok", cmd_str(store, "path"));
-	cmd_line("space", "%s used, %s free%s", size_human(used,
-	    (uint64_t)cmd_int(store, "bytes")), size_human(avail,
-	    (uint64_t)cmd_int(store, "free_bytes")), space_note(store));
+	print_space(store);
 	cmd_gc_space(json_object_get(store, "gc"));
 	print_dedup(json_object_get(store, "dedup"));
 	if (json_object_get(store, "power_lost_from") != NULL)

@@ -323,6 +323,7 @@ struct lunset_status {
 	enum lun_space space;
 	uint64_t low_bytes, hard_bytes;	/* less free: LOW; FULL */
 	uint64_t reserve_bytes;		/* allocated now */
+	uint64_t prepared_bytes;	/* in files made ready, for writes */
 	uint64_t fs_bytes;		/* size of the file system */
 	struct lun_gc gc;
 	int failed;			/* 0, or -errno: stopped, read-only */

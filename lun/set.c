@@ -297,6 +297,8 @@ lunset_status(struct lunset *ls, struct lunset_status *out)
 	out->low_bytes = sp.low_bytes;
 	out->hard_bytes = sp.hard_bytes;
 	out->reserve_bytes = sp.reserve_bytes;
+	out->prepared_bytes = (uint64_t)segs_prepared(ls->segs) *
+	    store_segment_bytes(ls->store);
 	store_dedup_state(ls->store, &ds);
 	out->dedup = (struct lun_dedup){ ds.looked_bytes, ds.shared_bytes,
 	    ds.skipped_bytes, ds.collisions, ds.memory_bytes };

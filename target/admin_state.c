@@ -221,6 +221,7 @@ store_status(struct daemon *d)
 	admin_json_u64(s, "low_bytes", st.low_bytes);
 	admin_json_u64(s, "hard_bytes", st.hard_bytes);
 	admin_json_u64(s, "reserve_bytes", st.reserve_bytes);
+	admin_json_u64(s, "prepared_bytes", st.prepared_bytes);
 	admin_json_u64(s, "log_bytes", st.log_bytes);
 	admin_json_u64(s, "checkpoints", st.checkpoints);
 	if (st.checkpoint_ns != 0)
