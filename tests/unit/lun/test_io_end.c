@@ -290,32 +290,44 @@ flusher_flushed(struct lun_op *op)
 #define DEPTH	32u
 #define TIMES	40u
 
+/* Rounds of fdatasync that ${DEPTH} writers with a flush after each write take. */
+static uint64_t
+rounds_of_flushers(struct iofix *x)
+{
+	static struct flusher f[DEPTH];
+	struct log_state was, st;
+
+	log_state(x->e.ls->log, &was);
+	for (unsigned i = 0; i < DEPTH; i++) {
+		f[i] = (struct flusher){ .x = x, .no = i, .left = TIMES,
+		    .iov = { buf + i * 4096, 4096 } };
+		flusher_write(&f[i].timer);
+	}
+	for (unsigned i = 0; i < DEPTH; i++)
+		exec_sync_run(x->e.es, &f[i].done);
+	log_state(x->e.ls->log, &st);
+	return (st.rounds - was.rounds);
+}
+
 /*
  * Thirty-two writes at a time and a flush after each one: at least twenty
- * share a round of fdatasync.
+ * share a round of fdatasync.  A machine that is busy with other things tears
+ * them apart: one of ten attempts has to be undisturbed.
  */
 static void
 test_flushes_share(void)
 {
-	static struct flusher f[DEPTH];
-	struct log_state was, st;
+	uint64_t rounds = UINT64_MAX;
 	struct iofix x;
 
 	iofix_setup(&x, 4096, 512);
 	iofix_fill(buf, sizeof(buf), 7);
 	fault.sync_ms = 4;	/* about what a disk takes */
-	log_state(x.e.ls->log, &was);
-	for (unsigned i = 0; i < DEPTH; i++) {
-		f[i] = (struct flusher){ .x = &x, .no = i, .left = TIMES,
-		    .iov = { buf + i * 4096, 4096 } };
-		flusher_write(&f[i].timer);
-	}
-	for (unsigned i = 0; i < DEPTH; i++)
-		exec_sync_run(x.e.es, &f[i].done);
-	log_state(x.e.ls->log, &st);
+	for (unsigned i = 0; i < 10 && rounds > DEPTH * TIMES / 20; i++)
+		rounds = rounds_of_flushers(&x);
 	fault.sync_ms = 0;
-	CU_ASSERT_TRUE(st.rounds > was.rounds);
-	CU_ASSERT_TRUE(DEPTH * TIMES >= 20 * (st.rounds - was.rounds));
+	CU_ASSERT_TRUE(rounds > 0);
+	CU_ASSERT_TRUE(rounds <= DEPTH * TIMES / 20);
 	CU_ASSERT_EQUAL(unsynced(&x), 0);
 	iofix_teardown(&x);
 }
