@@ -125,53 +125,70 @@ keep(struct nodes *ns, locator loc, unsigned flags, bool both,
 	nodecache_put(ns->cache, loc, both, n);
 }
 
-/* Does the locator lead to the child?  Reads it. */
 static bool
-leads_to(struct nodes *ns, struct place child)
+leads_to_copy(struct nodes *ns, const struct place *child, unsigned copy,
+    uint8_t *buf)
 {
-	size_t len = (size_t)loc_sectors(child.loc) * SECTOR_BYTES;
-	uint8_t *buf = malloc(len);
+	size_t len = (size_t)loc_sectors(child->loc) * SECTOR_BYTES;
 	uint64_t off_bytes;
 	struct node n;
 	struct seg *s;
 	struct id id;
-	bool ok = false;
+	int rc;
 
-	if (buf == NULL ||
-	    segment_of(ns, child.loc, 0, &s, &off_bytes) != 0) {
-		free(buf);
+	if (segment_of(ns, child->loc, copy, &s, &off_bytes) != 0)
 		return (false);
-	}
-	if (seg_read(s, buf, len, off_bytes) == 0) {
-		if (nodes_is_locator(child.loc)) {
-			memcpy(n.b, buf, NODE_BYTES);
-			id = node_id(&n);
-		} else {
-			id = id_of(buf, len);
-		}
-		ok = id_equal(&id, &child.id);
-	}
+	rc = seg_read(s, buf, len, off_bytes);
 	seg_put(s);
+	if (rc != 0)
+		return (false);
+	if (nodes_is_locator(child->loc)) {
+		memcpy(n.b, buf, NODE_BYTES);
+		id = node_id(&n);
+	} else {
+		id = id_of(buf, len);
+	}
+	return (id_equal(&id, &child->id));
+}
+
+/* Does the locator lead to the child, or to its other copy?  Reads it. */
+static bool
+leads_to(struct nodes *ns, struct place child)
+{
+	uint8_t *buf = malloc((size_t)loc_sectors(child.loc) * SECTOR_BYTES);
+	bool ok;
+
+	if (buf == NULL)
+		return (false);
+	ok = leads_to_copy(ns, &child, 0, buf) ||
+	    (nodes_is_locator(child.loc) && leads_to_copy(ns, &child, 1, buf));
 	free(buf);
 	return (ok);
 }
 
 /* The ids are the same in both; where locators differ, one is damaged. */
-void
+bool
 nodes_reconcile(struct nodes *ns, struct place p, struct node *n,
     const struct node *twin)
 {
+	bool known = true;
 
 	for (unsigned i = 0; i < NODE_FANOUT; i++) {
 		struct place a = node_child(n, i), b = node_child(twin, i);
 
-		if (a.loc != b.loc && !leads_to(ns, a) && leads_to(ns, b))
+		if (a.loc == b.loc || leads_to(ns, a))
+			continue;
+		if (leads_to(ns, b))
 			node_set_child(n, i, b);
+		else
+			known = false;
 	}
 	if (msg_allowed(&damage_limit, 10))
 		msg_err("node at segment %u sector %u: its two copies differ; "
-		    "the right one was used", loc_segment(p.loc),
-		    loc_off_sectors(p.loc));
+		    "%s", loc_segment(p.loc), loc_off_sectors(p.loc), known ?
+		    "the right one was used" : "what they lead to cannot be "
+		    "read, so nobody can tell which is right");
+	return (known);
 }
 
 static int
@@ -183,9 +200,13 @@ load_both(struct nodes *ns, struct place p, unsigned flags, struct node *out)
 	rc = read_copy(ns, p, 0, out);
 	rc2 = read_copy(ns, p, 1, &twin);
 	if (rc == 0 && rc2 == 0) {
-		if (memcmp(out, &twin, sizeof(twin)) != 0)
-			nodes_reconcile(ns, p, out, &twin);
-		keep(ns, p.loc, flags, true, out);
+		bool known = memcmp(out, &twin, sizeof(twin)) == 0 ||
+		    nodes_reconcile(ns, p, out, &twin);
+
+		/* Space reclaim: what either of them names must live. */
+		if (!known && (flags & NODE_NO_KEEP) != 0)
+			return (-EILSEQ);
+		keep(ns, p.loc, flags, known, out);
 		return (0);
 	}
 	if (rc2 == 0)

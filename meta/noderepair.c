@@ -63,31 +63,38 @@ copy_read(struct copy *c, const struct place *p)
 
 /* ---- who else is in the pages ------------------------------------------ */
 
-/* Of the record that has the node: its payload, and who is in [from, to). */
+/* The payload of the record that has the node; all who are in [from, to). */
 struct around {
 	uint64_t off_bytes;		/* of the node */
 	uint64_t from, to;		/* pages */
-	uint64_t payload, payload_end;
+	uint64_t payload, payload_end;	/* 0: it was not met */
 	unsigned n;
 	struct {
 		uint64_t off_bytes;
 		struct id id;
+		bool own;		/* has other locators in the bad copy */
+		struct node node;	/* as it is there */
 	} at[NEIGHBOURS_MAX];
 };
 
+/* Small records of moved nodes may share a page. */
 static int
 look_around(void *arg, const struct rec *r, const uint8_t *hdr)
 {
 	struct around *a = arg;
 	uint64_t at = ((uint64_t)r->off_sectors + r->header_sectors) *
 	    SECTOR_BYTES;
+	uint64_t end = at + (uint64_t)r->payload_sectors * SECTOR_BYTES;
 	bool moved = r->kind == REC_MOVED;
 
-	if ((r->kind != REC_NODES && !moved) || a->off_bytes < at ||
-	    a->off_bytes >= at + (uint64_t)r->payload_sectors * SECTOR_BYTES)
+	if (at >= a->to)
+		return (-EALREADY);
+	if ((r->kind != REC_NODES && !moved) || end <= a->from)
 		return (0);
-	a->payload = at;
-	a->payload_end = at + (uint64_t)r->payload_sectors * SECTOR_BYTES;
+	if (a->off_bytes >= at && a->off_bytes < end) {
+		a->payload = at;
+		a->payload_end = end;
+	}
 	for (uint32_t i = 0; i < (moved ? r->n_runs : r->n_ids); i++) {
 		struct place p = { .loc = 0 };
 		uint32_t len = NODE_BYTES;
@@ -106,36 +113,48 @@ look_around(void *arg, const struct rec *r, const uint8_t *hdr)
 		}
 		at += len;
 	}
-	return (-EALREADY);
+	return (0);
 }
 
 static bool
-whole_in(struct copy *c, uint64_t off_bytes, const struct id *want)
+whole_in(struct copy *c, uint64_t off_bytes, const struct id *want,
+    struct node *out)
 {
-	struct node n;
 	struct id id;
 
-	if (seg_read_medium(c->seg, n.b, NODE_BYTES, off_bytes) != 0)
+	if (seg_read_medium(c->seg, out->b, NODE_BYTES, off_bytes) != 0)
 		return (false);
-	id = node_id(&n);
+	id = node_id(out);
 	return (id_equal(&id, want));
 }
 
-/* None of them has its only whole copy in ${bad}. */
+/*
+ * None of them has its only whole copy in ${bad}.  Where both are whole and
+ * differ, a locator is wrong in one of them, and each keeps its own.
+ */
 static int
 neighbours_safe(struct nodes *ns, struct copy *bad, struct copy *good,
     struct around *a)
 {
+	struct node g;
 	int rc;
 
 	rc = segscan(ns->conf.segs, ns->conf.store_uuid,
 	    seg_number(good->seg), NULL, look_around, a);
-	if (rc != -EALREADY)
-		return (rc == 0 ? -EILSEQ : rc);
-	for (unsigned i = 0; i < a->n; i++)
-		if (!whole_in(good, a->at[i].off_bytes, &a->at[i].id) &&
-		    whole_in(bad, a->at[i].off_bytes, &a->at[i].id))
+	if (rc != 0 && rc != -EALREADY)
+		return (rc);
+	if (a->payload_end == 0)
+		return (-EILSEQ);
+	for (unsigned i = 0; i < a->n; i++) {
+		uint64_t at = a->at[i].off_bytes;
+
+		if (at == a->off_bytes ||
+		    !whole_in(bad, at, &a->at[i].id, &a->at[i].node))
+			continue;
+		if (!whole_in(good, at, &a->at[i].id, &g))
 			return (-EUCLEAN);
+		a->at[i].own = memcmp(&g, &a->at[i].node, sizeof(g)) != 0;
+	}
 	return (0);
 }
 
@@ -166,6 +185,22 @@ make_pages(struct copy *bad, struct copy *good, struct around *a, uint8_t *buf)
 	return (rc);
 }
 
+/* Parts of neighbours whose locators differ: either copy may be right. */
+static void
+keep_own(const struct around *a, uint8_t *buf)
+{
+
+	for (unsigned i = 0; i < a->n; i++) {
+		uint64_t at = a->at[i].off_bytes;
+		uint64_t from = TT_MAX(at, a->from);
+		uint64_t to = TT_MIN(at + NODE_BYTES, a->to);
+
+		if (a->at[i].own && from < to)
+			memcpy(buf + (from - a->from),
+			    a->at[i].node.b + (from - at), (size_t)(to - from));
+	}
+}
+
 static int
 rewrite(struct nodes *ns, struct place p, struct copy *bad, struct copy *good)
 {
@@ -182,6 +217,7 @@ rewrite(struct nodes *ns, struct place p, struct copy *bad, struct copy *good)
 	if ((rc = neighbours_safe(ns, bad, good, &a)) != 0 ||
 	    (rc = make_pages(bad, good, &a, buf)) != 0)
 		return (rc);
+	keep_own(&a, buf);
 	memcpy(buf + (a.off_bytes - a.from), good->node.b, NODE_BYTES);
 	iov.iov_len = (size_t)(a.to - a.from);
 	/* Crash: see above. */
@@ -240,10 +276,13 @@ copies_differ(struct nodes *ns, struct place p, struct copy *copy,
     struct node_check *c)
 {
 	struct node n = copy[0].node;
+	bool known = nodes_reconcile(ns, p, &n, &copy[1].node);
 
-	nodes_reconcile(ns, p, &n, &copy[1].node);
 	c->differ = true;
-	if (memcmp(&n, &copy[0].node, sizeof(n)) == 0)
+	/* What is right may be in either: both stay. */
+	if (!known)
+		copy[0].node = n;
+	else if (memcmp(&n, &copy[0].node, sizeof(n)) == 0)
 		c->rc[1] = -EILSEQ;
 	else if (memcmp(&n, &copy[1].node, sizeof(n)) == 0)
 		c->rc[0] = -EILSEQ;

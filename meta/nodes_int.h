@@ -42,8 +42,8 @@ bool nodes_pending(const struct nodes *ns, locator loc, struct node *out);
 /* node.c: a locator that a node can have. */
 bool nodes_is_locator(locator loc);
 /* node.c: ${n} and ${twin} have the same id; take, for each child, the locator
- * that leads to it. */
-void nodes_reconcile(struct nodes *ns, struct place p, struct node *n,
+ * that leads to it.  False: neither does so now, for one of them at least. */
+bool nodes_reconcile(struct nodes *ns, struct place p, struct node *n,
     const struct node *twin);
 
 #endif /* !META_NODES_INT_H */

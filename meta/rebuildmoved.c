@@ -9,8 +9,8 @@
  *    then, and there are the bytes;
  *  - of several records for one place the one in the segment with the highest
  *    number counts, as each move replaced the note of the one before; but only
- *    if its payload is whole, because that one may be the torn attempt, and
- *    then the one before has the bytes still.
+ *    if its bytes match its id there, because that one may be the torn attempt,
+ *    and then the one before has the bytes still.
  *
  * So there are two passes over the headers: which places are named twice; then
  * from the highest number on, first come, first served.
@@ -127,14 +127,14 @@ note(struct mover *m, locator loc, uint32_t off_sectors)
 	return (0);
 }
 
+/* The payload as far as it can be read; NULL: not at all. */
 static int
-payload_is_whole(struct mover *m, const struct rec *r, bool *out)
+read_payload(struct mover *m, const struct rec *r, uint8_t **out)
 {
 	uint8_t *buf;
 	struct seg *s;
 	int rc;
 
-	*out = false;
 	if ((buf = malloc(r->payload_used_bytes + 1u)) == NULL)
 		return (-ENOMEM);
 	if ((rc = segs_get(m->rb->segs, r->segment, &s)) == 0) {
@@ -143,10 +143,35 @@ payload_is_whole(struct mover *m, const struct rec *r, bool *out)
 		    SECTOR_BYTES);
 		seg_put(s);
 	}
-	*out = rc == 0 && rec_sum(m->h->nonce, buf, r->payload_used_bytes) ==
-	    r->payload_sum;
-	free(buf);
+	if (rc != 0) {
+		free(buf);
+		buf = NULL;
+	}
+	*out = buf;
 	return (0);
+}
+
+/*
+ * Each piece for itself: beside one that is dead, and was given back, or has
+ * rotted, others are live.
+ */
+static bool
+piece_is_whole(const struct rec *r, const uint8_t *payload, uint32_t at_bytes,
+    const struct place *p)
+{
+	uint32_t len = loc_sectors(p->loc) * SECTOR_BYTES;
+	struct node n;
+	struct id id;
+
+	if (payload == NULL || at_bytes + len > r->payload_used_bytes)
+		return (false);
+	if ((loc_flags(p->loc) & LOC_F_NODE) != 0 && len == NODE_BYTES) {
+		memcpy(n.b, payload + at_bytes, NODE_BYTES);
+		id = node_id(&n);
+	} else {
+		id = id_of(payload + at_bytes, len);
+	}
+	return (id_equal(&id, &p->id));
 }
 
 static bool
@@ -162,23 +187,26 @@ is_ambiguous(struct mover *m, const struct rec *r, const uint8_t *hdr)
 static int
 take(void *arg, const struct rec *r, const uint8_t *hdr)
 {
-	uint32_t off = r->off_sectors + r->header_sectors;
+	uint32_t first = r->off_sectors + r->header_sectors, off = first;
+	uint8_t *payload = NULL;
 	struct mover *m = arg;
-	bool whole = true;
 	int rc = 0;
 
 	if (r->kind != REC_MOVED)
 		return (0);
 	if (is_ambiguous(m, r, hdr) &&
-	    (rc = payload_is_whole(m, r, &whole)) != 0)
+	    (rc = read_payload(m, r, &payload)) != 0)
 		return (rc);
-	for (uint32_t i = 0; i < r->n_runs && whole && rc == 0; i++) {
-		locator loc = rec_run(hdr, r, i).loc;
+	for (uint32_t i = 0; i < r->n_runs && rc == 0; i++) {
+		struct place p = rec_run(hdr, r, i);
 
-		if (!at_birth(m->rb, loc))
-			rc = note(m, loc, off);
-		off += loc_sectors(loc);
+		if (!at_birth(m->rb, p.loc) &&
+		    (!locset_has(m->twice, p.loc) || piece_is_whole(r, payload,
+		    (off - first) * SECTOR_BYTES, &p)))
+			rc = note(m, p.loc, off);
+		off += loc_sectors(p.loc);
 	}
+	free(payload);
 	return (rc);
 }
 
@@ -205,6 +233,27 @@ scan(struct mover *m, const struct seg_header *h, segscan_fn *fn)
 }
 
 /*
+ * What notes lead to must be on the disk: an attempt that did not come to its
+ * commit may have left its copies in the page cache alone, and the places
+ * before may be given back from now on.
+ */
+static int
+settle(struct mover *m, const struct seg_header *h)
+{
+	struct seg *s;
+	int rc;
+
+	if ((rc = segs_get(m->rb->segs, h->number, &s)) == 0) {
+		rc = seg_sync(s);
+		seg_put(s);
+	}
+	if (rc != 0)
+		msg_err("rebuild: segment %u of moved blocks: %s", h->number,
+		    strerror(-rc));
+	return (m->rb->salvage ? 0 : rc);
+}
+
+/*
  * The second of a pair names the same places and tells nothing new, unless
  * the first is damaged; so it comes behind it and is not counted.
  */
@@ -222,12 +271,14 @@ passes(struct mover *m)
 
 		if (!is_counted(rb, h))
 			continue;
-		rc = scan(m, h, take);
+		if ((rc = scan(m, h, take)) == 0)
+			rc = settle(m, h);
 		if (rc == 0 && i + 1 < rb->n_seg &&
 		    rb->seg[i + 1].h.kind == SEG_MOVED &&
 		    is_second(&rb->seg[i + 1].h) &&
-		    rb->seg[i + 1].h.twin == h->number)
-			rc = scan(m, &rb->seg[i + 1].h, take);
+		    rb->seg[i + 1].h.twin == h->number &&
+		    (rc = scan(m, &rb->seg[i + 1].h, take)) == 0)
+			rc = settle(m, &rb->seg[i + 1].h);
 	}
 	return (rc);
 }

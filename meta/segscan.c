@@ -156,21 +156,25 @@ all_zero(const uint8_t *p, uint32_t n_sectors)
 }
 
 /*
- * Does a hole begin at ${off}?  All zero up to the page and over the whole
- * next one: less is never punched.  (A sector of zeroes alone is how the log
- * wipes out a record that it could not write.)
+ * Does a hole begin at ${off}, or at the next page?  All of that page is zero:
+ * less is never punched.  Before it there may be what the file held before it
+ * was recycled, where a sync made the log go on at a page; but a sector of
+ * zeroes alone is how the log wipes out a record that it could not write.
  */
 static int
 is_hole(struct scan *sc, uint32_t off, bool *out)
 {
-	uint32_t want = page_up(off) + PAGE_SECTORS - off, have;
+	uint32_t gap = page_up(off) - off, want = gap + PAGE_SECTORS, have;
 	const uint8_t *p;
 	int rc;
 
 	*out = false;
-	if ((rc = look(sc, off, want, &p, &have)) == 0 && have > 0)
-		*out = all_zero(p, TT_MIN(want, have));
-	return (rc);
+	if ((rc = look(sc, off, want, &p, &have)) != 0 || have == 0)
+		return (rc);
+	have = TT_MIN(want, have);
+	*out = all_zero(p, have) || (have > gap && !all_zero(p, 1) &&
+	    all_zero(p + (size_t)gap * SECTOR_BYTES, have - gap));
+	return (0);
 }
 
 /* Where the file has data again; all of it when it cannot tell. */

@@ -381,11 +381,16 @@ space_new(const struct space_conf *conf, struct space **out)
 int
 space_start(struct space *sp)
 {
+	enum space_level level;
 	sigset_t all, old;
 	int rc;
 
-	follow(sp, sp->level);
+	/* The log is open: whoever makes its segments looks already. */
+	lk_lock(&sp->lk);
+	level = sp->level;
 	sp->told = SPACE_OK;
+	lk_unlock(&sp->lk);
+	follow(sp, level);
 	if (sp->conf.reserve_bytes == 0 && sp->conf.low_percent == 0)
 		return (0);		/* nothing to watch */
 	(void)sigfillset(&all);

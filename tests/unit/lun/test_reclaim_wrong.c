@@ -3,6 +3,7 @@
  * Space reclaim on a disk that fails at the worst places: copies that could
  * not be synced, files that cannot be removed, maps that cannot be read.
  */
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -271,9 +272,102 @@ test_doomed(void)
 	teardown(&f);
 }
 
+/* ---- holes in a file that had another content before ----------------------- */
+
+#define CHUNK	31u			/* blocks of one write */
+#define PER_SEG	15u			/* such writes */
+#define CHUNKS	(4 * PER_SEG)
+#define SEG_ROOM	(2u << 20)
+
+/* Recycled files: the header is empty, the rest is what it was. */
+static void
+make_spares(struct fix *f)
+{
+	static uint8_t junk[SEG_ROOM];
+	char path[128];
+	int fd;
+
+	lun_dev_close(f->d);
+	CU_ASSERT_EQUAL_FATAL(engine_close(&f->e), 0);
+	memset(junk + SEG_HEADER_BYTES, 0xa5, sizeof(junk) - SEG_HEADER_BYTES);
+	for (unsigned i = 0; i < 8; i++) {
+		(void)snprintf(path, sizeof(path), "%s/spare/%08x", f->e.dir,
+		    i + 1);
+		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		CU_ASSERT_FATAL(fd >= 0);
+		CU_ASSERT_EQUAL(pwrite(fd, junk, sizeof(junk), 0),
+		    (ssize_t)sizeof(junk));
+		(void)close(fd);
+	}
+	CU_ASSERT_EQUAL_FATAL(engine_open(&f->e), 0);
+	attach(f);
+}
+
+/* Flushed, so that the next record begins at a page, behind a gap. */
+static void
+put_chunk(struct fix *f, uint64_t chunk, uint8_t turn)
+{
+	static uint8_t buf[CHUNK * BLK];
+
+	for (unsigned i = 0; i < CHUNK; i++)
+		content(buf + i * BLK, chunk * CHUNK + i, turn);
+	CU_ASSERT_EQUAL_FATAL(engine_rw(&f->e, f->d, LUN_WRITE, chunk *
+	    sizeof(buf), buf, sizeof(buf), 0), 0);
+	CU_ASSERT_EQUAL_FATAL(engine_flush(&f->e, f->d), 0);
+}
+
+/* In turn 1, at first. */
+static bool
+is_dead(uint64_t chunk)
+{
+
+	return (chunk % PER_SEG == 4 || chunk % PER_SEG == 5);
+}
+
+static unsigned
+wrong_chunks(struct fix *f)
+{
+	unsigned bad = 0;
+
+	for (uint64_t b = 0; b < CHUNKS * CHUNK; b++)
+		bad += !has(f, b, b, is_dead(b / CHUNK) ? 2 : 1);
+	return (bad);
+}
+
+static void
+test_holes(void)
+{
+	struct lun_gc g;
+	struct fix f;
+	uint64_t punched;
+
+	setup(&f, false);
+	make_spares(&f);
+	for (uint64_t c = 0; c < CHUNKS; c++)
+		put_chunk(&f, c, 1);
+	for (uint64_t c = 0; c < CHUNKS; c++)
+		if (is_dead(c))
+			put_chunk(&f, c, 2);
+	CU_ASSERT_EQUAL(lunset_gc(f.e.ls, true), 0);
+	lunset_gc_state(f.e.ls, &g);
+	punched = g.punched_bytes;
+	CU_ASSERT(punched > 0);
+	CU_ASSERT_EQUAL(wrong_chunks(&f), 0);
+	/* What lies behind the holes can be found, and be given back as well. */
+	for (uint64_t c = 0; c < CHUNKS; c++)
+		if (c % PER_SEG >= 9)
+			put_chunk(&f, c, 1);
+	CU_ASSERT_EQUAL(lunset_gc(f.e.ls, true), 0);
+	lunset_gc_state(f.e.ls, &g);
+	CU_ASSERT(g.punched_bytes + g.moved_bytes > punched + SEG_ROOM);
+	CU_ASSERT_EQUAL(wrong_chunks(&f), 0);
+	teardown(&f);
+}
+
 static const struct unit_test tests[] = {
 	{ "copies that could not be synced", test_unsynced },
 	{ "freed, not removed, and a run that fails", test_doomed },
+	{ "holes in recycled files", test_holes },
 };
 
 UNIT_MAIN("reclaim gone wrong", tests)

@@ -169,6 +169,29 @@ test_neighbour(void)
 	nodefix_teardown(&f.x);
 }
 
+/*
+ * A neighbour whose other copy has a wrong locator, which its id does not tell:
+ * the right one is in the page that is written.
+ */
+static void
+test_neighbour_locator(void)
+{
+	struct node_check c;
+	uint8_t *was;
+	struct node n;
+	struct fix f;
+
+	setup(&f);
+	flip(&f, 7, 1, 23);
+	was = bytes_of(&f);
+	flip(&f, 6, 0, 9);
+	CU_ASSERT_EQUAL(nodes_check(f.x.ns, f.p[6], true, &n, &c), 0);
+	CU_ASSERT_TRUE(nodefix_is(&n, 6));
+	CU_ASSERT_TRUE(c.repaired[0]);
+	CU_ASSERT_TRUE(same_bytes(&f, was));
+	nodefix_teardown(&f.x);
+}
+
 /* Both bad: nothing is touched, and it says so. */
 static void
 test_both(void)
@@ -218,6 +241,52 @@ test_short(void)
 	CU_ASSERT_EQUAL(c.rc[1], -ENOENT);
 	CU_ASSERT_FALSE(c.repaired[1]);
 	nodefix_teardown(&f.x);
+}
+
+/* A parent with one child; the parent's locator is ${f->p[1].loc}. */
+static void
+setup_parent(struct fix *f, struct node *parent)
+{
+
+	nodefix_setup(&f->x, SEG_BYTES);
+	nodefix_put(&f->x, f->p, 0, 1);
+	memset(parent, 0, sizeof(*parent));
+	node_set_child(parent, 9, f->p[0]);
+	CU_ASSERT_EQUAL_FATAL(nodes_put(f->x.ns, parent, &f->p[1]), 0);
+	CU_ASSERT_EQUAL(nodes_flush(f->x.ns), 0);
+	CU_ASSERT_EQUAL(nodes_sync(f->x.ns), 0);
+	nodefix_reopen(&f->x);
+}
+
+/*
+ * A bad locator in one copy, and the child damaged as well.  In one of its
+ * copies: its other one tells.  In both: nobody can tell which locator is
+ * right, and neither is overwritten.
+ */
+static void
+test_locator_and_child(void)
+{
+
+	for (unsigned bad = 0; bad < 4; bad++) {
+		struct node_check c;
+		struct node n, parent;
+		uint8_t *was;
+		struct fix f;
+
+		setup_parent(&f, &parent);
+		flip(&f, 1, bad & 1, 9 * PLACE_LEN + 22);
+		flip(&f, 0, bad >> 1, 5);
+		CU_ASSERT_EQUAL(nodes_check(f.x.ns, f.p[1], false, &n, &c), 0);
+		CU_ASSERT_TRUE(c.differ);
+		CU_ASSERT_EQUAL(memcmp(&n, &parent, sizeof(n)), 0);
+		flip(&f, 0, !(bad >> 1), 5);
+		was = bytes_of(&f);
+		CU_ASSERT_EQUAL(nodes_check(f.x.ns, f.p[1], true, &n, &c), 0);
+		CU_ASSERT_TRUE(c.differ);
+		CU_ASSERT_FALSE(c.repaired[0] || c.repaired[1]);
+		CU_ASSERT_TRUE(same_bytes(&f, was));
+		nodefix_teardown(&f.x);
+	}
 }
 
 /* A bad locator: the copy whose locators lead to the children is the one. */
@@ -280,9 +349,11 @@ static const struct unit_test tests[] = {
 	{ "behind the cache", test_behind_the_cache },
 	{ "only a look", test_only_look },
 	{ "a neighbour's only copy", test_neighbour },
+	{ "a neighbour with a wrong locator", test_neighbour_locator },
 	{ "both copies", test_both },
 	{ "a file cut short, a file gone", test_short },
 	{ "locators", test_locator },
+	{ "a bad locator and a bad child", test_locator_and_child },
 	{ "reading the medium", test_medium },
 };
 
