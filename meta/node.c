@@ -176,7 +176,14 @@ nodes_reconcile(struct nodes *ns, struct place p, struct node *n,
 	for (unsigned i = 0; i < NODE_FANOUT; i++) {
 		struct place a = node_child(n, i), b = node_child(twin, i);
 
-		if (a.loc == b.loc || leads_to(ns, a))
+		if (a.loc == b.loc)
+			continue;
+		/* A hole is nowhere, whatever a copy says. */
+		if (id_is_hole(&a.id)) {
+			node_set_child(n, i, (struct place){ .loc = 0 });
+			continue;
+		}
+		if (leads_to(ns, a))
 			continue;
 		if (leads_to(ns, b))
 			node_set_child(n, i, b);
