@@ -2,14 +2,15 @@
 /*
  * bench_iscsi.c - speed of iSCSI targets against each other, in one run.
  *
- *	bench_iscsi [-r ROUNDS] [-s SECONDS] NAME=URL=PID [NAME=URL=PID ...]
+ *	bench_iscsi [-r ROUNDS] [-s SECONDS] [-j JOBS] NAME=URL=PID ...
  *
  * An asynchronous libiscsi client.  It first writes the whole span once (so
  * that memory, files and maps of every target exist), then does each job on
  * one target after the other, ROUNDS times in turn, so that the noise of the
  * machine meets all of them.  Data is unique and incompressible.  Prints the
  * median of the rounds, the ratio to the last target named, and the CPU time
- * of the target for one I/O (from /proc/PID/stat).
+ * of the target for one I/O (from /proc/PID/stat).  JOBS are the numbers of
+ * those to do, counted from 1, as in "34"; all of them as a rule.
  */
 #include <errno.h>
 #include <poll.h>
@@ -277,21 +278,24 @@ main(int argc, char **argv)
 	static const struct job fill = { "fill", true, false, 1u << 20, 8 };
 	static struct target t[TARGETS_MAX];
 	unsigned rounds = 5, n = 0;
+	const char *only = "123456";
 	uint64_t ms = 2000;
 	double s;
 	int c;
 
-	while ((c = getopt(argc, argv, "r:s:")) != -1) {
+	while ((c = getopt(argc, argv, "r:s:j:")) != -1) {
 		if (c == 'r')
 			rounds = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 's')
 			ms = strtoull(optarg, NULL, 10) * 1000;
+		else if (c == 'j')
+			only = optarg;
 		else
 			return (2);
 	}
 	if (rounds == 0 || rounds > ROUNDS_MAX || optind == argc)
 		die("usage", "bench_iscsi [-r ROUNDS] [-s SECONDS] "
-		    "NAME=URL=PID ...");
+		    "[-j JOBS] NAME=URL=PID ...");
 	for (; optind < argc && n < TARGETS_MAX; optind++)
 		login(&t[n++], argv[optind]);
 	for (unsigned pass = 0; pass < 2; pass++)
@@ -299,6 +303,8 @@ main(int argc, char **argv)
 			(void)run_job(&t[i], &fill, 600000,
 			    SPAN_BYTES >> 20, &s);
 	for (size_t k = 0; k < JOBS; k++) {
+		if (strchr(only, '1' + (int)k) == NULL)
+			continue;
 		for (unsigned r = 0; r < rounds; r++) {
 			for (unsigned i = 0; i < n; i++) {
 				double cpu = cpu_us(t[i].pid);

@@ -2,7 +2,8 @@
 /*
  * calls.c - makes every kind of change that the recorder knows, in DIR, from
  * several threads.  That the trace gives the same directory is for toy.sh to
- * see.  Exits 0 when every call succeeded.
+ * see.  Exits 0 when every call succeeded.  "calls DIR CALL" makes one more, of
+ * those that it does not know: symlink, fopen or sendfile.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -150,13 +152,35 @@ append(void *arg)
 	return (NULL);
 }
 
+/* What cannot be recorded must be found out. */
+static void
+odd(const char *call)
+{
+	int in, out;
+
+	if (strcmp(call, "symlink") == 0) {
+		MUST(symlink("nowhere", at("link")));
+	} else if (strcmp(call, "fopen") == 0) {
+		FILE *f = fopen(at("by-stdio"), "we");
+
+		TT_ASSERT(f != NULL && fputs("text", f) >= 0);
+		TT_ASSERT(fclose(f) == 0);
+	} else {
+		MUST(in = open(at("a"), O_RDONLY));
+		MUST(out = open(at("sent"), O_WRONLY | O_CREAT, 0600));
+		MUST(sendfile(out, in, NULL, 100));
+		MUST(close(in));
+		MUST(close(out));
+	}
+}
+
 int
 main(int argc, char **argv)
 {
 	pthread_t t[2];
 	char one[] = "one, ", two[] = "the second; ";
 
-	if (argc != 2)
+	if (argc != 2 && argc != 3)
 		return (2);
 	top = argv[1];
 	for (size_t i = 0; i < sizeof(buf); i++)
@@ -170,6 +194,8 @@ main(int argc, char **argv)
 	TT_ASSERT(pthread_create(&t[1], NULL, append, two) == 0);
 	(void)pthread_join(t[0], NULL);
 	(void)pthread_join(t[1], NULL);
+	if (argc == 3)
+		odd(argv[2]);
 	MUST(fsync(top_fd));
 	MUST(close(top_fd));
 	return (0);

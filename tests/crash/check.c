@@ -9,8 +9,10 @@
  *
  * Per cut: the store opens; LUNs, snapshots, exposures are those that were
  * acknowledged (what was in the middle may be there, but then as a whole); the
- * content is a prefix of the log, and not less than was made durable; a second
- * opening finds the same; it can be written, flushed, closed and opened again.
+ * content is a prefix of the log, and not less than was made durable; of some
+ * of them also: a second opening finds the same; it can be written, flushed,
+ * and opened again after a kill; verification finds nothing; reclaim and a
+ * catalogue made anew change nothing.
  *
  * With TT_NESTED=N in the environment every tenth cut records its own recovery
  * (TT_RECORD_SO is the recorder) and cuts that N times as well.
@@ -26,38 +28,31 @@
 
 #include "meta/base/check.h"
 #include "meta/base/msg.h"
+#include "tests/crash/check.h"
 #include "tests/crash/cuts.h"
 #include "tests/crash/model.h"
-#include "tests/lib/eng.h"
 
 #define CHUNK (256u << 10)
+#define DEEP_EVERY	20u
 
-struct opened {
-	struct lunset *ls;
-	struct eng e;
-	uint64_t digest;	/* of all that was found */
-};
+int check_complaints;
 
-static int complaints;
-
-#define COMPLAIN(...)							\
-	do {								\
-		(void)fprintf(stderr, __VA_ARGS__);			\
-		(void)fputc('\n', stderr);				\
-		complaints++;						\
-	} while (0)
-
-static void
-mix(uint64_t *d, const void *p, size_t n)
+void
+check_mix(uint64_t *d, const void *p, size_t n)
 {
 	const uint8_t *b = p;
+	uint64_t w;
 
+	for (; n >= sizeof(w); n -= sizeof(w), b += sizeof(w)) {
+		memcpy(&w, b, sizeof(w));
+		*d = (*d ^ w ^ *d >> 29) * UINT64_C(0x9e3779b97f4a7c15);
+	}
 	for (size_t i = 0; i < n; i++)
 		*d = (*d ^ b[i]) * UINT64_C(0x100000001b3);
 }
 
-static int
-open_store(const char *dir, struct opened *o)
+int
+check_open(const char *dir, struct opened *o)
 {
 	struct lunset_conf conf = { .store = dir, .memory_bytes = 64u << 20 };
 	int rc;
@@ -70,8 +65,8 @@ open_store(const char *dir, struct opened *o)
 	return (rc);
 }
 
-static int
-close_store(struct opened *o)
+int
+check_close(struct opened *o)
 {
 
 	eng_fini(&o->e);
@@ -80,13 +75,13 @@ close_store(struct opened *o)
 
 /* ---- content ----------------------------------------------------------- */
 
-/* Which operation each unit of the windows holds; NULL: unreadable. */
-static uint32_t *
+/* What each unit of the windows holds; NULL: unreadable. */
+static uint64_t *
 read_versions(struct opened *o, const struct model_lun *l, uint64_t seq,
     const char *what)
 {
 	static uint8_t buf[CHUNK];
-	uint32_t *ver = calloc(l->n_unit + 1, sizeof(*ver));
+	uint64_t *ver = calloc(l->n_unit + 1, sizeof(*ver));
 	struct lun_dev *dev;
 	uint64_t u = 0;
 	int rc;
@@ -104,7 +99,7 @@ read_versions(struct opened *o, const struct model_lun *l, uint64_t seq,
 
 			rc = eng_io(&o->e, LUN_READ, 0, dev, off, buf, n);
 			for (uint64_t i = 0; i < n && rc == 0; i += l->sector)
-				ver[u++] = mark_version(buf + i, l->sector,
+				ver[u++] = mark_content(buf + i, l->sector,
 				    l->key, (off + i) / l->sector);
 			at += n;
 		}
@@ -114,7 +109,7 @@ read_versions(struct opened *o, const struct model_lun *l, uint64_t seq,
 		free(ver);
 		return (NULL);
 	}
-	mix(&o->digest, ver, l->n_unit * sizeof(*ver));
+	check_mix(&o->digest, ver, l->n_unit * sizeof(*ver));
 	return (ver);
 }
 
@@ -139,16 +134,44 @@ match_lun(struct model *m, const struct lun_info *li)
 }
 
 static void
-check_users(struct opened *o, const struct lun_info *li)
+check_users(struct opened *o, const struct lun_info *li, bool *second)
 {
 	struct lun_user *u = NULL;
 	size_t n = 0;
 	int rc = lunset_users(o->ls, li->number, &u, &n);
 
-	if (rc != 0 || n != 1 || strcmp(u[0].user, "someone") != 0 ||
-	    u[0].secret_len != 6)
+	for (size_t i = 0; i < n; i++)
+		*second |= strcmp(u[i].user, "second") == 0;
+	if (rc != 0 || n != 1 + (*second ? 1 : 0) ||
+	    (strcmp(u[0].user, "someone") != 0 &&
+	    strcmp(u[n - 1].user, "someone") != 0) || u[0].secret_len != 6)
 		COMPLAIN("%s: users: %s, %zu", li->name, strerror(-rc), n);
 	free(u);
+}
+
+/* Each is what it was, or was about to become. */
+static void
+check_props(struct opened *o, const struct model_lun *l,
+    const struct lun_info *li)
+{
+	char (*names)[LUN_INITIATOR_CAP] = NULL;
+	bool is[PROPS] = { [PROP_HOLD] = li->hold, [PROP_DEDUP] = li->dedup,
+	    [PROP_WRITE_THROUGH] = li->write_through };
+	size_t n = 0;
+	int rc = lunset_initiators(o->ls, li->number, &names, &n);
+
+	if (rc != 0)
+		COMPLAIN("%s: initiators: %s", li->name, strerror(-rc));
+	is[PROP_INITIATOR] = n > 0;
+	free(names);
+	if (!l->has_user)
+		return;		/* not by the workload */
+	check_users(o, li, &is[PROP_USER]);
+	for (unsigned p = 0; p < PROPS; p++)
+		if ((l->prop[p] & (is[p] ? 2 : 1)) == 0)
+			COMPLAIN("%s: property %u is %d and must not be",
+			    li->name, p, is[p]);
+	check_mix(&o->digest, is, sizeof(is));
 }
 
 /* Fills ${found}, one per LUN of the model. */
@@ -178,9 +201,8 @@ check_list(struct opened *o, struct model *m, bool *found)
 			COMPLAIN("LUN %s has changed", l->name);
 		l->number = li[i].number;
 		found[l - m->lun] = true;
-		if (l->has_user)
-			check_users(o, &li[i]);
-		mix(&o->digest, li[i].identity.uuid, 16);
+		check_props(o, l, &li[i]);
+		check_mix(&o->digest, li[i].identity.uuid, 16);
 	}
 	for (size_t i = 0; i < m->n_lun; i++)
 		if (!found[i] && m->lun[i].done != 0 && m->lun[i].del == 0)
@@ -212,16 +234,15 @@ check_snap(struct opened *o, struct model *m, struct model_lun *l,
     const struct model_snap *s, const struct snap_info *si)
 {
 	char what[160];
-	uint32_t *ver;
-	uint64_t after;
+	uint64_t *ver, after;
 
 	(void)snprintf(what, sizeof(what), "snapshot %s", si->name);
 	if ((ver = read_versions(o, l, si->seq, what)) == NULL)
 		return;
-	after = TT_MAX(s->begin, model_newest(m, ver, l->n_unit));
+	after = TT_MAX(s->begin, model_newest(m, l, ver));
 	if (model_check(m, l, ver, after, s->done != 0 ? s->done : m->now,
 	    what) > 0)
-		complaints++;
+		check_complaints++;
 	if (si->exposed ? !s->may_exposed : s->must_exposed)
 		COMPLAIN("snapshot %s: exposed %d", s->name, si->exposed);
 	free(ver);
@@ -248,7 +269,7 @@ check_snaps(struct opened *o, struct model *m, struct model_lun *l,
 			    si[i].name);
 			continue;
 		}
-		mix(&o->digest, si[i].name, strlen(si[i].name));
+		check_mix(&o->digest, si[i].name, strlen(si[i].name));
 		check_snap(o, m, l, s, &si[i]);
 		*after = TT_MAX(*after, s->begin);
 	}
@@ -291,7 +312,7 @@ check_exposures(struct opened *o, struct model *m, const bool *found)
 	if (seen != must)
 		COMPLAIN("%zu of %zu exposures are there", seen, must);
 	for (size_t i = 0; i < n; i++)
-		mix(&o->digest, ei[i].identity.uuid, 16);
+		check_mix(&o->digest, ei[i].identity.uuid, 16);
 	free(ei);
 }
 
@@ -301,7 +322,7 @@ static void
 check_all(struct opened *o, struct model *m, enum image_mode mode)
 {
 	bool *found = calloc(m->n_lun + 1, sizeof(*found));
-	uint32_t **ver = calloc(m->n_lun + 1, sizeof(*ver));
+	uint64_t **ver = calloc(m->n_lun + 1, sizeof(*ver));
 	uint64_t after = m->durable;
 
 	TT_ASSERT(found != NULL && ver != NULL);
@@ -318,14 +339,14 @@ check_all(struct opened *o, struct model *m, enum image_mode mode)
 		ver[i] = read_versions(o, l, LUN_HEAD, l->name);
 		if (ver[i] != NULL)
 			after = TT_MAX(after,
-			    model_newest(m, ver[i], l->n_unit));
+			    model_newest(m, l, ver[i]));
 	}
 	for (size_t i = 0; i < m->n_lun; i++) {
 		const struct model_lun *l = &m->lun[i];
 
 		if (ver[i] != NULL && model_check(m, l, ver[i],
 		    TT_MAX(after, l->durable), UINT64_MAX, "head") > 0)
-			complaints++;
+			check_complaints++;
 		free(ver[i]);
 	}
 	check_exposures(o, m, found);
@@ -385,29 +406,81 @@ no_store(int rc, const struct model *m)
 	return (true);
 }
 
+/* The store, or when the power went while its catalogue was being made: that. */
 static int
-check_store(struct model *m, const char *dir, enum image_mode mode,
-    uint64_t seed)
+open_any(const struct model *m, const char *dir, struct opened *o)
 {
-	struct opened o;
-	uint64_t digest = 0;
+	struct lunset_conf conf = { .store = dir, .memory_bytes = 64u << 20 };
+	int rc = check_open(dir, o);
 
-	for (int pass = 0; pass < 4 && complaints == 0; pass++) {
-		int rc = open_store(dir, &o);
-
-		if (no_store(rc, m))
-			return (complaints);
-		if (pass < 2)
-			check_all(&o, m, mode);
-		else
-			write_some(&o, seed, pass == 3);
-		if (pass == 1 && o.digest != digest)
-			COMPLAIN("the second opening finds something else");
-		digest = o.digest;
-		if ((rc = close_store(&o)) != 0)
-			COMPLAIN("close: %s", strerror(-rc));
+	if (rc == 0 || !m->rebuilding)
+		return (rc);
+	if ((rc = lunset_rebuild(&conf, false)) != 0) {
+		COMPLAIN("rebuild after a cut in one: %s", strerror(-rc));
+		return (rc);
 	}
-	return (complaints);
+	return (check_open(dir, o));
+}
+
+/* ${*digest}: what there is; 0 before the first time. */
+void
+check_look(struct opened *o, struct model *m, enum image_mode mode,
+    uint64_t *digest, const char *what)
+{
+
+	check_all(o, m, mode);
+	if (*digest != 0 && o->digest != *digest)
+		COMPLAIN("%s: something else is found", what);
+	*digest = o->digest;
+}
+
+/* ---- one store ------------------------------------------------------------ */
+
+/*
+ * Looked at as it is; every fourth also closed and looked at again; every
+ * DEEP_EVERY-th all of check_deep; every third is then written to and opened
+ * once more, as if killed.
+ */
+static int
+check_store(struct model *m, const char *dir, const struct cut *c,
+    enum image_mode mode)
+{
+	bool again = c->number % 4 == 0, deep = c->number % DEEP_EVERY == 0;
+	uint64_t digest = 0;
+	struct opened o;
+	int rc = open_any(m, dir, &o);
+
+	if (check_complaints > 0 || no_store(rc, m))
+		return (check_complaints);
+	check_look(&o, m, mode, &digest, "first look");
+	if (again || deep) {
+		if ((rc = check_close(&o)) != 0)
+			COMPLAIN("close: %s", strerror(-rc));
+		if (check_complaints == 0)
+			check_once_more(m, dir, mode, &digest, false, "second look");
+		if (check_complaints == 0 && deep)
+			check_deep(m, dir, mode, digest);
+		if (check_complaints > 0)
+			return (check_complaints);
+		if ((rc = check_open(dir, &o)) != 0) {
+			COMPLAIN("open: %s", strerror(-rc));
+			return (check_complaints);
+		}
+	}
+	if (c->number % 3 == 0)
+		write_some(&o, c->seed, false);
+	eng_fini(&o.e);
+	lunset_abandon(o.ls);
+	if (c->number % 3 != 0)
+		return (check_complaints);
+	if ((rc = check_open(dir, &o)) != 0) {
+		COMPLAIN("open after a kill: %s", strerror(-rc));
+		return (check_complaints);
+	}
+	write_some(&o, c->seed, true);
+	eng_fini(&o.e);
+	lunset_abandon(o.ls);
+	return (check_complaints);
 }
 
 /* ---- cuts of the recovery itself --------------------------------------- */
@@ -425,7 +498,7 @@ check_nested(void *arg, const char *dir, const struct cut *c)
 	enum image_mode mode = n->c.mode == IMAGE_ALL && c->mode == IMAGE_ALL ?
 	    IMAGE_ALL : IMAGE_RANDOM;
 
-	return (check_store(n->m, dir, mode, c->seed));
+	return (check_store(n->m, dir, c, mode));
 }
 
 /* Runs this program again, recorded, on ${dir}. */
@@ -452,7 +525,7 @@ static int
 nest(struct model *m, const char *dir, const struct cut *c, const char *count)
 {
 	char base[PATH_MAX], work[PATH_MAX], trace[PATH_MAX], seed[32], cmd[
-	    3 * PATH_MAX];
+	    6 * PATH_MAX];
 	char a0[] = "crash-check", a1[] = "--trace", a2[] = "--work",
 	    a3[] = "--base", a4[] = "--cuts", a5[] = "--seed", a6[] =
 	    "--jobs", a7[] = "1", n[16];
@@ -468,7 +541,9 @@ nest(struct model *m, const char *dir, const struct cut *c, const char *count)
 	(void)snprintf(seed, sizeof(seed), "%llu",
 	    (unsigned long long)c->seed);
 	(void)snprintf(n, sizeof(n), "%s", count);
-	if (snprintf(cmd, sizeof(cmd), "cp -r '%s' '%s'", dir, base) >=
+	/* The folder may have been that of another cut before. */
+	if (snprintf(cmd, sizeof(cmd), "rm -rf '%s' '%s' '%s' && "
+	    "cp -r '%s' '%s'", base, work, trace, dir, base) >=
 	    (int)sizeof(cmd) || system(cmd) != 0 || mkdir(work, 0700) != 0)
 		return (-EIO);
 	if ((rc = record_open(dir, trace)) != 0) {
@@ -489,7 +564,7 @@ check_cut(void *arg, const char *dir, const struct cut *c)
 	if (nested != NULL && m->init && c->number % 10 == 0 &&
 	    nest(m, dir, c, nested) != 0)
 		return (1);
-	return (check_store(m, dir, c->mode, c->seed));
+	return (check_store(m, dir, c, c->mode));
 }
 
 static void
@@ -511,8 +586,8 @@ main(int argc, char **argv)
 	int rc;
 
 	if (argc == 3 && strcmp(argv[1], "open") == 0) {
-		if ((rc = open_store(argv[2], &o)) == 0)
-			rc = close_store(&o);
+		if ((rc = check_open(argv[2], &o)) == 0)
+			rc = check_close(&o);
 		return (rc == 0 ? 0 : 1);
 	}
 	m = model_new();

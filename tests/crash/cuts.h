@@ -13,7 +13,13 @@
  *	--limit S	seconds for one check (default 20)
  *	--only I	only cut number I of this seed; its directory is kept
  *	--verify DIR	first: everything of the trace must give this directory
+ *	--every		each event is a cut as well: "cut while it ran"
+ *	--around-folders	the others where a folder gets another name
+ *	--stats		first: say what the trace holds
  *	--break-sync, --break-dir	pretend that syncs do nothing
+ *	--break-moved	... of segments of the kind MOVED
+ *	--break-wipe	pretend that headers of dead segments stay
+ *	--break-path P	pretend that syncs of files below P do nothing
  *	--expect-failures	succeed only when checks fail
  */
 #ifndef TESTS_CRASH_CUTS_H
@@ -30,6 +36,7 @@ struct cut {
 	enum image_mode mode;
 	uint64_t seed;
 	size_t number;
+	bool only;		/* this one alone is looked at */
 	const char *work;	/* a folder for files of the check */
 };
 

@@ -18,7 +18,8 @@
 #include "tests/crash/image_int.h"
 
 #define SECTOR	512u
-#define PAGE	4096u
+#define HEADER	4096u		/* of a segment */
+#define PAGE	IMAGE_PAGE_BYTES
 
 const char *
 image_mode_name(enum image_mode m)
@@ -27,14 +28,6 @@ image_mode_name(enum image_mode m)
 	    "page" };
 
 	return (m < IMAGE_MODES ? names[m] : "?");
-}
-
-void *
-image_must(void *p)
-{
-
-	TT_ASSERT(p != NULL);
-	return (p);
 }
 
 static uint64_t
@@ -47,64 +40,7 @@ next_rnd(uint64_t *s)
 	return (x ^ (x >> 31));
 }
 
-/* ---- files and names --------------------------------------------------- */
-
-struct file *
-image_file_new(void)
-{
-	struct file *f = image_must(calloc(1, sizeof(*f)));
-
-	f->refs = 1;
-	return (f);
-}
-
-void
-image_file_put(struct file *f)
-{
-
-	if (f == NULL || --f->refs > 0)
-		return;
-	free(f->data);
-	free(f);
-}
-
-static struct file *
-file_ref(struct file *f)
-{
-
-	if (f != NULL)
-		f->refs++;
-	return (f);
-}
-
-void
-image_file_resize(struct file *f, size_t size)
-{
-
-	if (size > f->cap) {
-		size_t cap = TT_MAX(size, f->cap + f->cap / 2);
-
-		f->data = image_must(realloc(f->data, cap));
-		f->cap = cap;
-	}
-	if (size > f->size)
-		memset(f->data + f->size, 0, size - f->size);
-	f->size = size;
-}
-
-static void
-file_write(struct file *f, uint64_t off, const uint8_t *data, size_t len)
-{
-
-	if (len == 0)
-		return;
-	if (off + len > f->size)
-		image_file_resize(f, off + len);
-	if (data == NULL)
-		memset(f->data + off, 0, len);
-	else
-		memcpy(f->data + off, data, len);
-}
+/* ---- names --------------------------------------------------------------- */
 
 struct name *
 image_names_find(struct names *t, const char *path)
@@ -123,14 +59,15 @@ image_names_put(struct names *t, const char *path, struct file *f)
 
 	if (n != NULL) {
 		image_file_put(n->file);
-		n->file = file_ref(f);
+		n->file = image_file_ref(f);
 		return;
 	}
 	if (t->n == t->cap) {
 		t->cap = t->cap == 0 ? 64 : t->cap * 2;
 		t->v = image_must(realloc(t->v, t->cap * sizeof(*t->v)));
 	}
-	t->v[t->n++] = (struct name){ image_must(strdup(path)), file_ref(f) };
+	t->v[t->n++] = (struct name){ image_must(strdup(path)), image_file_ref(f),
+	    false };
 }
 
 static int
@@ -155,6 +92,33 @@ names_free(struct names *t)
 	free(t->v);
 }
 
+static bool
+is_below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return (strncmp(path, dir, n) == 0 && path[n] == '/');
+}
+
+/* A directory, and with it what is in it. */
+static void
+rename_dir(struct names *t, const char *path, const char *path2)
+{
+
+	for (size_t i = 0; i < t->n; i++) {
+		struct name *n = &t->v[i];
+		char *now;
+
+		if (strcmp(n->path, path) != 0 && !is_below(n->path, path))
+			continue;
+		if (asprintf(&now, "%s%s", path2, n->path +
+		    strlen(path)) < 0)
+			abort();
+		free(n->path);
+		n->path = now;
+	}
+}
+
 /* A change of names, on the durable or on the live table. */
 static int
 names_change(struct names *t, enum trace_kind kind, const char *path,
@@ -169,9 +133,15 @@ names_change(struct names *t, enum trace_kind kind, const char *path,
 	if (kind == TRACE_UNLINK || kind == TRACE_RMDIR)
 		return (names_del(t, path));
 	TT_ASSERT(kind == TRACE_RENAME);
-	if ((n = image_names_find(t, path)) == NULL || n->file == NULL)
-		return (-ENOENT);	/* directories are not renamed here */
-	f = file_ref(n->file);
+	if ((n = image_names_find(t, path)) == NULL)
+		return (-ENOENT);
+	if (n->file == NULL) {
+		if (image_names_find(t, path2) != NULL)
+			return (-EEXIST);
+		rename_dir(t, path, path2);
+		return (0);
+	}
+	f = image_file_ref(n->file);
 	image_names_put(t, path2, f);
 	image_file_put(f);
 	return (names_del(t, path));
@@ -214,7 +184,7 @@ pend_add(struct image *im, uint64_t idx, const struct trace_ev *e,
 	p = &im->pend[im->n_pend++];
 	*p = (struct pend){
 		.idx = idx, .kind = (enum trace_kind)e->kind,
-		.file = file_ref(f), .off = e->off, .len = e->len,
+		.file = image_file_ref(f), .off = e->off, .len = e->len,
 		.mode = e->begun, .data = data,
 		.path = path == NULL ? NULL : image_must(strdup(path)),
 		.path2 = path2 == NULL ? NULL : image_must(strdup(path2)),
@@ -256,7 +226,7 @@ do_size(struct file *f, const struct pend *p)
 		uint64_t end = TT_MIN(p->off + p->len, f->size);
 
 		if (p->off < end)
-			file_write(f, p->off, NULL, end - p->off);
+			image_file_write(f, p->off, NULL, end - p->off);
 	}
 	if (p->kind == TRACE_FALLOC &&
 	    (p->mode & FALLOC_FL_KEEP_SIZE) == 0 && p->off + p->len > f->size)
@@ -268,7 +238,7 @@ do_pend(const struct pend *p)
 {
 
 	if (p->kind == TRACE_WRITE)
-		file_write(p->file, p->off, p->data, p->len);
+		image_file_write(p->file, p->off, p->data, p->len);
 	else
 		do_size(p->file, p);
 }
@@ -346,7 +316,7 @@ set_fid(struct image *im, uint32_t fid, struct file *f)
 		im->n_fids = n;
 	}
 	image_file_put(im->fids[fid]);
-	im->fids[fid] = file_ref(f);
+	im->fids[fid] = image_file_ref(f);
 }
 
 static int
@@ -379,6 +349,21 @@ apply_name(struct image *im, uint64_t idx, const struct trace_ev *e,
 	return (rc == 0 ? 0 : bad_event(idx, "unknown name", name));
 }
 
+/* Is it one of those that are pretended not to be synced? */
+static bool
+is_broken(const struct image *im, const struct file *f)
+{
+
+	if ((im->breaks & IMAGE_BREAK_SYNC) != 0 ||
+	    ((im->breaks & IMAGE_BREAK_MOVED) != 0 && f->moved))
+		return (true);
+	for (size_t i = 0; im->break_path != NULL && i < im->live.n; i++)
+		if (im->live.v[i].file == f && strncmp(im->live.v[i].path,
+		    im->break_path, strlen(im->break_path)) == 0)
+			return (true);
+	return (false);
+}
+
 static int
 apply_sync(struct image *im, uint64_t idx, const struct trace_ev *e,
     const char *name)
@@ -388,7 +373,7 @@ apply_sync(struct image *im, uint64_t idx, const struct trace_ev *e,
 	if (e->kind == TRACE_SYNC) {
 		if (e->fid >= im->n_fids || im->fids[e->fid] == NULL)
 			return (bad_event(idx, "sync of an unknown file", ""));
-		if ((im->breaks & IMAGE_BREAK_SYNC) == 0)
+		if (!is_broken(im, im->fids[e->fid]))
 			sync_file(im, im->fids[e->fid], e->begun);
 		return (0);
 	}
@@ -400,26 +385,52 @@ apply_sync(struct image *im, uint64_t idx, const struct trace_ev *e,
 	return (rc);
 }
 
+/* As meta/FORMAT.md has it. */
+static void
+see_header(struct file *f, const struct trace_ev *e, const uint8_t *data)
+{
+
+	if (f->seg && e->kind == TRACE_WRITE && e->off == 0 &&
+	    e->data_len >= HEADER && memcmp(data, "ttSEGMNT", 8) == 0)
+		f->moved = data[15] == 3;
+}
+
+static int
+apply_bytes(struct image *im, uint64_t idx, const struct trace_ev *e,
+    const char *name, const uint8_t *data, bool in_flight)
+{
+	const uint64_t known = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE |
+	    FALLOC_FL_ZERO_RANGE;
+	struct file *f = e->fid < im->n_fids ? im->fids[e->fid] : NULL;
+	bool zero = (e->flags & TRACE_F_ZERO) != 0;
+	struct pend *p;
+
+	if (f == NULL)
+		return (bad_event(idx, "unknown fid", name));
+	if (e->kind == TRACE_FALLOC && (e->begun & ~known) != 0)
+		return (bad_event(idx, "a mode of fallocate that is not known",
+		    name));
+	if ((im->breaks & IMAGE_BREAK_WIPE) != 0 && f->seg && zero &&
+	    e->kind == TRACE_WRITE && e->off == 0 && e->len == HEADER)
+		return (0);
+	see_header(f, e, data);
+	p = pend_add(im, idx, e, f, NULL, NULL, zero ? NULL : data);
+	p->sure = !in_flight && (e->flags & TRACE_F_DSYNC) != 0 &&
+	    !is_broken(im, f);
+	return (0);
+}
+
 int
 image_apply(struct image *im, uint64_t idx, const struct trace_ev *e,
     const char *name, const char *name2, const uint8_t *data, bool in_flight)
 {
-	struct file *f;
-	struct pend *p;
 
 	switch ((enum trace_kind)e->kind) {
 	case TRACE_CREATE: case TRACE_BIND: case TRACE_RENAME:
 	case TRACE_UNLINK: case TRACE_MKDIR: case TRACE_RMDIR:
 		return (apply_name(im, idx, e, name, name2));
 	case TRACE_WRITE: case TRACE_TRUNC: case TRACE_FALLOC:
-		f = e->fid < im->n_fids ? im->fids[e->fid] : NULL;
-		if (f == NULL)
-			return (bad_event(idx, "unknown fid", name));
-		p = pend_add(im, idx, e, f, NULL, NULL,
-		    (e->flags & TRACE_F_ZERO) != 0 ? NULL : data);
-		p->sure = !in_flight && (e->flags & TRACE_F_DSYNC) != 0 &&
-		    (im->breaks & IMAGE_BREAK_SYNC) == 0;
-		return (0);
+		return (apply_bytes(im, idx, e, name, data, in_flight));
 	case TRACE_SYNC: case TRACE_SYNC_DIR: case TRACE_SYNC_ALL:
 		return (in_flight ? 0 : apply_sync(im, idx, e, name));
 	case TRACE_START:
@@ -457,14 +468,14 @@ tear(const struct pend *p, enum image_mode mode, uint64_t *rnd)
 		uint64_t dice = next_rnd(rnd) % 8;
 
 		if (dice < 4) {
-			file_write(p->file, a, p->data == NULL ? NULL :
+			image_file_write(p->file, a, p->data == NULL ? NULL :
 			    p->data + (a - p->off), b - a);
 		} else if (dice < 4 + garbage && whole) {
 			uint8_t g[PAGE];
 
 			for (size_t i = 0; i < unit; i++)
 				g[i] = (uint8_t)next_rnd(rnd);
-			file_write(p->file, s, g,
+			image_file_write(p->file, s, g,
 			    TT_MAX(b, TT_MIN(s + unit, p->file->size)) - s);
 		}
 	}
@@ -495,6 +506,18 @@ settle_write(struct pend *p, enum image_mode mode, unsigned keep,
 		do_pend(p);
 }
 
+/* A hole that was being made: some of its pages. */
+static void
+tear_hole(const struct pend *p, uint64_t *rnd)
+{
+	uint64_t end = TT_MIN(p->off + p->len, p->file->size);
+
+	for (uint64_t at = p->off; at < end; at = (at / PAGE + 1) * PAGE)
+		if (next_rnd(rnd) % 2 == 0)
+			image_file_write(p->file, at, NULL,
+			    TT_MIN((at / PAGE + 1) * PAGE, end) - at);
+}
+
 /* How many of the ${n} journaled changes survive. */
 static size_t
 choose_prefix(enum image_mode mode, size_t n, uint64_t *rnd)
@@ -516,6 +539,7 @@ image_settle(struct image *im, enum image_mode mode, uint64_t seed)
 	unsigned keep = keeps[next_rnd(&rnd) % 3];
 	size_t n_meta = 0, prefix, seen = 0;
 
+	image_of_a_cut = true;
 	for (size_t i = 0; i < im->n_pend; i++)
 		if (im->pend[i].kind != TRACE_WRITE)
 			n_meta++;
@@ -535,22 +559,27 @@ image_settle(struct image *im, enum image_mode mode, uint64_t seed)
 				TT_ASSERT(!"names out of order");
 		} else if (p->sure || survives)
 			do_size(p->file, p);
-		else
+		else if (p->kind == TRACE_TRUNC ||
+		    (p->mode & FALLOC_FL_KEEP_SIZE) == 0)
 			p->file->lost_size = true;
+		else if (mode != IMAGE_LOST && seen == prefix + 1 &&
+		    (p->mode & FALLOC_FL_PUNCH_HOLE) != 0)
+			tear_hole(p, &rnd);
 	}
-	for (size_t i = 0; i < im->n_pend; i++)
-		pend_free(&im->pend[i]);
-	im->n_pend = 0;
+	/* They are freed with the image: in a child that never happens, and
+	 * would only copy pages. */
 }
 
 /* ---- the whole --------------------------------------------------------- */
 
 struct image *
-image_new(unsigned breaks)
+image_new(unsigned breaks, const char *break_path)
 {
 	struct image *im = image_must(calloc(1, sizeof(*im)));
 
 	im->breaks = breaks;
+	im->break_path = break_path;
+	image_of_a_cut = false;
 	return (im);
 }
 

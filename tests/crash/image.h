@@ -9,7 +9,8 @@
  *   or (writes of several sectors, and only sectors that it covers whole: one
  *   sector is what a disk writes atomically) garbage;
  * - names (create, rename, unlink, mkdir) and sizes (truncate, fallocate) are
- *   journaled: a prefix of them survives, in their order;
+ *   journaled: a prefix of them survives, in their order; of the first one
+ *   that does not, if it makes a hole, some pages may;
  * - fsync and fdatasync of a file make its writes and its size durable, those
  *   that were issued before the sync began; its name only the fsync of its
  *   directory does (POSIX; ext4 and XFS promise more);
@@ -42,10 +43,16 @@ const char *image_mode_name(enum image_mode m);
 /* What the replayer pretends, to prove that it would notice. */
 enum {
 	IMAGE_BREAK_SYNC = 1,	/* fdatasync and fsync of files do nothing */
-	IMAGE_BREAK_DIR = 2	/* fsync of directories does nothing       */
+	IMAGE_BREAK_DIR = 2,	/* fsync of directories does nothing       */
+	IMAGE_BREAK_MOVED = 4,	/* ... nor of segments of the kind MOVED   */
+	IMAGE_BREAK_WIPE = 8	/* zeroes over a segment's header: ignored */
 };
 
-struct image *image_new(unsigned breaks);
+/*
+ * ${break_path} (or NULL): syncs of files whose path begins so do nothing
+ * either, nor does O_DSYNC.
+ */
+struct image *image_new(unsigned breaks, const char *break_path);
 void image_free(struct image *im);
 
 /* Durable files and directories as they are in ${dir}; 0 or -errno. */
@@ -62,10 +69,14 @@ void image_new_trace(struct image *im);
 int image_apply(struct image *im, uint64_t idx, const struct trace_ev *e,
     const char *name, const char *name2, const uint8_t *data, bool in_flight);
 
-/* Decide what is pending; afterwards nothing is. */
+/* Decide what is pending: the last thing that happens to an image. */
 void image_settle(struct image *im, enum image_mode mode, uint64_t seed);
 
-/* Write it out into ${dir}, which exists and is empty; 0 or -errno. */
+/*
+ * Make ${dir}, which exists, the same; 0 or -errno.  What an earlier call has
+ * left there is used: segments that nobody has changed since are not written
+ * again (their time of modification is the version of the content).
+ */
 int image_write(const struct image *im, const char *dir);
 
 /*

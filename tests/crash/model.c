@@ -7,7 +7,8 @@
 
 #include "meta/base/check.h"
 
-#define WINDOW_BYTES (UINT64_C(1) << 20)
+#define WINDOW_BYTES (UINT64_C(256) << 10)
+#define WHOLE_BYTES (UINT64_C(16) << 20)
 
 static void *
 must(void *p)
@@ -50,7 +51,7 @@ model_windows(uint64_t size, uint32_t sector, uint64_t off[static 2],
 {
 
 	off[0] = 0;
-	if (size <= 16 * WINDOW_BYTES) {
+	if (size <= WHOLE_BYTES) {
 		len[0] = size;
 		off[1] = size;
 		len[1] = 0;
@@ -103,6 +104,9 @@ add_lun(struct model *m, const struct mark *k)
 	    .block = k->block, .sector = k->sector, .begin = m->now,
 	    .has_user = (k->flags & MARK_F_USER) != 0 };
 	memcpy(l->name, k->name, sizeof(l->name));
+	memset(l->prop, 1, sizeof(l->prop));
+	if ((k->flags & MARK_F_NO_DEDUP) == 0)
+		l->prop[PROP_DEDUP] = 2;
 	l->n_unit = model_windows(k->size, k->sector, off, len);
 	for (int i = 0; i < MODEL_WINDOWS; i++) {
 		l->win[i].off = off[i];
@@ -137,7 +141,9 @@ add_op(struct model *m, const struct mark *k)
 	}
 	m->op[k->op] = (struct model_op){ .lun = k->lun, .submit = m->now,
 	    .zero = (k->flags & MARK_F_ZERO) != 0,
-	    .fua = (k->flags & MARK_F_FUA) != 0 };
+	    .fua = (k->flags & MARK_F_FUA) != 0,
+	    .stream = (k->flags & MARK_F_STREAM) != 0, .off = k->off,
+	    .content = mark_stream((uint32_t)k->seq, k->size) };
 	for (int i = 0; i < MODEL_WINDOWS; i++) {
 		uint64_t a = TT_MAX(k->off, l->win[i].off);
 		uint64_t b = TT_MIN(k->off + k->len,
@@ -260,6 +266,20 @@ expose_mark(struct model *m, const struct mark *k)
 		s->may_exposed = s->must_exposed = false;
 }
 
+static void
+prop_mark(struct model *m, const struct mark *k)
+{
+	struct model_lun *l = model_find(m, k->lun);
+	uint8_t bit = k->seq != 0 ? 2 : 1;
+
+	if (l == NULL || k->op >= PROPS)
+		return;
+	if (k->kind == MARK_PROP)
+		l->prop[k->op] |= bit;
+	else
+		l->prop[k->op] = bit;
+}
+
 void
 model_mark(struct model *m, const struct mark *k)
 {
@@ -296,6 +316,15 @@ model_mark(struct model *m, const struct mark *k)
 	case MARK_UNEXPOSE_DONE:
 		expose_mark(m, k);
 		break;
+	case MARK_PROP: case MARK_PROP_DONE:
+		prop_mark(m, k);
+		break;
+	case MARK_REBUILD: case MARK_REBUILD_DONE:
+		m->rebuilding = k->kind == MARK_REBUILD;
+		break;
+	case MARK_DAMAGE:
+		m->damaged = true;
+		break;
 	case MARK_CHECKPOINT:
 		m->checkpoint_begun = m->now;
 		break;
@@ -307,14 +336,40 @@ model_mark(struct model *m, const struct mark *k)
 
 /* ---- checking ---------------------------------------------------------- */
 
+/* What operation ${op} has written to unit ${u} of the windows. */
+static uint64_t
+content_of(const struct model *m, const struct model_lun *l, uint32_t op,
+    uint64_t u)
+{
+	const struct model_op *o = &m->op[op];
+
+	if (o->zero)
+		return (MARK_ZERO);
+	return (o->stream ? o->content + (model_unit_no(l, u) -
+	    o->off / l->sector) : op);
+}
+
 uint64_t
-model_newest(const struct model *m, const uint32_t *ver, uint64_t n)
+model_newest(const struct model *m, const struct model_lun *l,
+    const uint64_t *ver)
 {
 	uint64_t t = 0;
 
-	for (uint64_t u = 0; u < n; u++)
-		if (ver[u] != MARK_ZERO && ver[u] < m->n_op)
+	for (uint64_t u = 0; u < l->n_unit; u++) {
+		const struct model_hist *h = &l->hist[u];
+		uint32_t i = 0;
+
+		if (ver[u] == MARK_ZERO)
+			continue;
+		if (ver[u] < m->n_op) {
 			t = TT_MAX(t, m->op[ver[u]].submit);
+			continue;
+		}
+		while (i < h->n && content_of(m, l, h->op[i], u) != ver[u])
+			i++;
+		if (i < h->n)
+			t = TT_MAX(t, m->op[h->op[i]].submit);
+	}
 	return (t);
 }
 
@@ -338,9 +393,10 @@ needed(const struct model *m, const struct model_hist *h, uint32_t n,
 }
 
 static bool
-unit_ok(const struct model *m, const struct model_hist *h, uint32_t ver,
-    uint64_t after, uint64_t until, uint32_t *need)
+unit_ok(const struct model *m, const struct model_lun *l, uint64_t u,
+    uint64_t ver, uint64_t after, uint64_t until, uint32_t *need)
 {
+	const struct model_hist *h = &l->hist[u];
 	uint32_t n = h->n;
 
 	while (n > 0 && m->op[h->op[n - 1]].submit >= until)
@@ -348,18 +404,15 @@ unit_ok(const struct model *m, const struct model_hist *h, uint32_t ver,
 	*need = needed(m, h, n, after, until > m->now);
 	if (ver == MARK_ZERO && *need == 0)
 		return (true);
-	for (uint32_t i = TT_MAX(*need, 1); i <= n; i++) {
-		uint32_t op = h->op[i - 1];
-
-		if (m->op[op].zero ? ver == MARK_ZERO : ver == op)
+	for (uint32_t i = TT_MAX(*need, 1); i <= n; i++)
+		if (ver == content_of(m, l, h->op[i - 1], u))
 			return (true);
-	}
 	return (false);
 }
 
 uint64_t
 model_check(const struct model *m, const struct model_lun *l,
-    const uint32_t *ver, uint64_t after, uint64_t until, const char *what)
+    const uint64_t *ver, uint64_t after, uint64_t until, const char *what)
 {
 	uint64_t bad = 0;
 
@@ -367,16 +420,17 @@ model_check(const struct model *m, const struct model_lun *l,
 		const struct model_hist *h = &l->hist[u];
 		uint32_t need;
 
-		if (unit_ok(m, h, ver[u], after, until, &need))
+		if (unit_ok(m, l, u, ver[u], after, until, &need))
 			continue;
 		if (bad++ >= 4)
 			continue;
 		(void)fprintf(stderr, "%s (lun %u %s, block %u sector %u): "
-		    "sector %llu holds %s %u (submitted %llu), needs %u of %u"
+		    "sector %llu holds %s%llx (submitted %llu), needs %u of %u"
 		    " (op %u, submitted %llu, done %llu), after %llu until "
 		    "%llu\n", what, l->key, l->name, l->block, l->sector,
 		    (unsigned long long)model_unit_no(l, u),
-		    ver[u] == MARK_FOREIGN ? "FOREIGN" : "op", ver[u],
+		    ver[u] == CONTENT_FOREIGN ? "FOREIGN " : "0x",
+		    (unsigned long long)ver[u],
 		    ver[u] < m->n_op ?
 		    (unsigned long long)m->op[ver[u]].submit : 0, need, h->n,
 		    need > 0 ? h->op[need - 1] : 0,

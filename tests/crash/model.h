@@ -23,7 +23,9 @@
 struct model_op {
 	uint32_t lun;
 	uint64_t submit, ack;
-	bool zero, fua;
+	bool zero, fua, stream;
+	uint64_t off;		/* of the LUN, bytes */
+	uint64_t content;	/* at off, of a stream */
 };
 
 struct model_hist {
@@ -54,6 +56,7 @@ struct model_lun {
 	struct {
 		uint64_t off, len;	/* bytes; the parts that are written */
 	} win[MODEL_WINDOWS];
+	uint8_t prop[PROPS];	/* bits: 1 may be off, 2 may be on */
 	uint64_t n_unit;		/* in all windows */
 	struct model_hist *hist;
 };
@@ -61,6 +64,8 @@ struct model_lun {
 struct model {
 	uint64_t now;
 	bool init;
+	bool rebuilding;
+	bool damaged;		/* copies of nodes, at some time */
 	uint64_t durable;	/* the same for all LUNs */
 	uint64_t checkpoint_begun;
 	struct model_op *op;
@@ -88,8 +93,12 @@ uint64_t model_unit_no(const struct model_lun *l, uint64_t u);
 
 struct model_lun *model_find(struct model *m, uint32_t key);
 
-/* The latest submission among what is found: versions of all units. */
-uint64_t model_newest(const struct model *m, const uint32_t *ver, uint64_t n);
+/*
+ * The latest submission among what is found: contents of all units.  Of several
+ * operations that wrote the same stream it is the first one.
+ */
+uint64_t model_newest(const struct model *m, const struct model_lun *l,
+    const uint64_t *ver);
 
 /*
  * Is this a legal state of the LUN?  Everything acknowledged before ${after}
@@ -98,6 +107,6 @@ uint64_t model_newest(const struct model *m, const uint32_t *ver, uint64_t n);
  * number of units that are not legal; the first few are told on stderr.
  */
 uint64_t model_check(const struct model *m, const struct model_lun *l,
-    const uint32_t *ver, uint64_t after, uint64_t until, const char *what);
+    const uint64_t *ver, uint64_t after, uint64_t until, const char *what);
 
 #endif /* !TESTS_CRASH_MODEL_H */

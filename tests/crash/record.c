@@ -81,6 +81,11 @@ find_all(void)
 	find(&rec_real.truncate, "truncate");
 	find(&rec_real.linkat, "linkat");
 	find(&rec_real.mmap, "mmap");
+	find(&rec_real.symlinkat, "symlinkat");
+	find(&rec_real.sendfile, "sendfile");
+	find(&rec_real.splice, "splice");
+	find(&rec_real.ioctl, "ioctl");
+	find(&rec_real.fopen, "fopen");
 	find(&rec_real.copy_file_range, "copy_file_range");
 }
 

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -37,6 +38,11 @@ struct rec_real {
 	int (*truncate)(const char *, off_t);
 	int (*linkat)(int, const char *, int, const char *, int);
 	void *(*mmap)(void *, size_t, int, int, int, off_t);
+	int (*symlinkat)(const char *, int, const char *);
+	ssize_t (*sendfile)(int, int, off_t *, size_t);
+	ssize_t (*splice)(int, off_t *, int, off_t *, size_t, unsigned);
+	int (*ioctl)(int, unsigned long, void *);
+	FILE *(*fopen)(const char *, const char *);
 	ssize_t (*copy_file_range)(int, off_t *, int, off_t *, size_t,
 	    unsigned);
 };

@@ -4,9 +4,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 #include "tests/crash/record_int.h"
@@ -364,6 +368,19 @@ name(void *addr, size_t len, int prot, int flags, int fd, off_t off)	\
 MMAP(mmap)
 MMAP(mmap64)
 
+/* ${n} > 0: it has put something into this file, and nobody knows what. */
+static void
+check_fd(ssize_t n, int fd, const char *what)
+{
+	char path[PATH_MAX], rel[PATH_MAX];
+	struct stat st;
+
+	if (n > 0 && rec_active() && fstat(fd, &st) == 0 &&
+	    S_ISREG(st.st_mode) && rec_fd_path(fd, path) &&
+	    rec_below(path, rel))
+		rec_unknown(what);
+}
+
 EXPORT ssize_t
 copy_file_range(int in, off_t *off_in, int out, off_t *off_out, size_t len,
     unsigned flags)
@@ -372,11 +389,66 @@ copy_file_range(int in, off_t *off_in, int out, off_t *off_out, size_t len,
 
 	(void)rec_active();
 	n = rec_real.copy_file_range(in, off_in, out, off_out, len, flags);
-	if (n > 0 && rec_active()) {
-		rec_lock();
-		if (rec_fd_fid(out) != 0)
-			rec_emit_name(TRACE_UNKNOWN, "copy_file_range", NULL);
-		rec_unlock();
-	}
+	check_fd(n, out, "copy_file_range");
 	return (n);
 }
+
+EXPORT ssize_t
+sendfile(int out, int in, off_t *off, size_t len)
+{
+	ssize_t n;
+
+	(void)rec_active();
+	n = rec_real.sendfile(out, in, off, len);
+	check_fd(n, out, "sendfile");
+	return (n);
+}
+
+EXPORT ssize_t
+splice(int in, off_t *off_in, int out, off_t *off_out, size_t len,
+    unsigned flags)
+{
+	ssize_t n;
+
+	(void)rec_active();
+	n = rec_real.splice(in, off_in, out, off_out, len, flags);
+	check_fd(n, out, "splice");
+	return (n);
+}
+
+/* Those that clone or share what is in files. */
+EXPORT int
+ioctl(int fd, unsigned long request, ...)
+{
+	va_list ap;
+	void *arg;
+	int rc;
+
+	va_start(ap, request);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	(void)rec_active();
+	rc = rec_real.ioctl(fd, request, arg);
+	if (rc >= 0 && (request == FICLONE || request == FICLONERANGE ||
+	    request == FIDEDUPERANGE))
+		check_fd(1, fd, "ioctl");
+	return (rc);
+}
+
+/* libc writes past us then. */
+#define FOPEN(name)							\
+EXPORT FILE *								\
+name(const char *path, const char *mode)				\
+{									\
+	char rel[PATH_MAX];						\
+	FILE *f;							\
+									\
+	(void)rec_active();						\
+	f = rec_real.fopen(path, mode);					\
+	if (f != NULL && strpbrk(mode, "wa+") != NULL && rec_active() &&	\
+	    rec_at_path(AT_FDCWD, path, rel))				\
+		rec_unknown("fopen");					\
+	return (f);							\
+}
+FOPEN(fopen)
+FOPEN(fopen64)

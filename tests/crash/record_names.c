@@ -261,3 +261,23 @@ link(const char *p1, const char *p2)
 
 	return (linkat(AT_FDCWD, p1, AT_FDCWD, p2, 0));
 }
+
+EXPORT int
+symlinkat(const char *what, int fd, const char *path)
+{
+	char rel[PATH_MAX];
+	int rc;
+
+	(void)rec_active();
+	rc = rec_real.symlinkat(what, fd, path);
+	if (rc == 0 && rec_active() && rec_at_path(fd, path, rel))
+		rec_unknown("symlinkat");
+	return (rc);
+}
+
+EXPORT int
+symlink(const char *what, const char *path)
+{
+
+	return (symlinkat(what, AT_FDCWD, path));
+}

@@ -12,11 +12,12 @@ record() {	# bug
 	TOY_BUG=$1 TT_RECORD_DIR=$work/d TT_RECORD_TRACE=$work/t \
 	    LD_PRELOAD=$TT_BIN/tests/libtt-record.so "$toy" run "$work/d"
 }
-calls() {
+calls() {	# one more, that is not known
+	rm -rf "$work/d" "$work/w" "$work/t"
 	mkdir "$work/d" "$work/w"
 	TT_RECORD_DIR=$work/d TT_RECORD_TRACE=$work/t \
 	    LD_PRELOAD=$TT_BIN/tests/libtt-record.so \
-	    "$TT_BIN/tests/crash-calls" "$work/d"
+	    "$TT_BIN/tests/crash-calls" "$work/d" "$@"
 }
 cuts() {
 	"$toy" --trace "$work/t" --work "$work/w" "$@"
@@ -25,6 +26,10 @@ cuts() {
 check "every call, recorded" calls
 check "every call gives the real directory" \
     cuts --verify "$work/d" --cuts 1
+for call in symlink fopen sendfile; do
+	check "every call and $call" calls $call
+	check_fails "$call is not ignored" cuts --cuts 1
+done
 check "recorded" record ""
 check "the trace gives the real directory" \
     cuts --verify "$work/d" --cuts 1

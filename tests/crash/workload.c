@@ -9,8 +9,10 @@
  * block of a LUN (so their order is known); another does what an administrator
  * does, one thing at a time, at the same time.  Segments are small, checkpoints
  * frequent.  Each round is a process; every third closes the store, the others
- * end at once, as if killed, in the middle of it.
+ * end at once, as if killed, in the middle of it.  Before every fifth one the
+ * catalogue is made anew.
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +27,9 @@
 #include "tests/crash/trace.h"
 #include "tests/crash/workload.h"
 #include "tests/lib/eng.h"
+
+#define BULK		(512u << 10)
+#define BULK_STREAM	100u
 
 static struct eng eng;
 
@@ -69,6 +74,8 @@ lun_forget(struct lun *l)
 	memset(l->cur, 0, sizeof(l->cur));
 	memset(l->blk_busy, 0, sizeof(l->blk_busy));
 	memset(l->snap, 0, sizeof(l->snap));
+	memset(l->prop, 0, sizeof(l->prop));
+	atomic_store(&l->write_through, false);
 	l->used = false;
 }
 
@@ -136,23 +143,35 @@ work_blocks(struct lun *l, uint64_t off, uint64_t len, int set)
 	return (false);
 }
 
-static void
-set_cur(struct lun *l, uint64_t off, uint64_t len, uint32_t op)
+uint64_t
+work_content(const struct slot *s, uint64_t at)
 {
+
+	if (s->zero)
+		return (MARK_ZERO);
+	return (s->content != 0 ? s->content + at / s->l->info.sector_bytes :
+	    s->op);
+}
+
+static void
+set_cur(const struct slot *s)
+{
+	struct lun *l = s->l;
 	uint32_t sector = l->info.sector_bytes;
 	uint64_t first = 0;
 
 	for (int w = 0; w < 2; w++) {
-		uint64_t a = TT_MAX(off, l->off[w]);
-		uint64_t b = TT_MIN(off + len, l->off[w] + l->len[w]);
+		uint64_t a = TT_MAX(s->off, l->off[w]);
+		uint64_t b = TT_MIN(s->off + s->len, l->off[w] + l->len[w]);
 
 		for (; a < b; a += sector)
-			l->cur[first + (a - l->off[w]) / sector] = op;
+			l->cur[first + (a - l->off[w]) / sector] =
+			    work_content(s, a - s->off);
 		first += l->len[w] / sector;
 	}
 }
 
-static uint32_t
+static uint64_t
 cur_at(const struct lun *l, uint64_t off)
 {
 	uint32_t sector = l->info.sector_bytes;
@@ -196,7 +215,7 @@ choose_place(struct lun *l, uint64_t *off, uint64_t *len)
 	uint64_t unit = whole ? l->info.block_bytes : l->info.sector_bytes;
 	uint64_t w = l->len[1] > 0 ? rnd(2) : 0;
 	uint64_t n_unit = l->len[w] / unit;
-	uint64_t n = 1 + rnd(rnd(8) == 0 ? IO_MAX / unit : 8);
+	uint64_t n = 1 + rnd(rnd(3) == 0 ? IO_MAX / unit : 8);
 
 	/* Half of it in a hot eighth, so that blocks are written again. */
 	*off = rnd(2) == 0 ? rnd(n_unit / 8 + 1) : rnd(n_unit);
@@ -212,15 +231,9 @@ put_content(struct slot *s, uint8_t *buf, uint64_t off, uint64_t len,
 {
 	uint32_t sector = s->l->info.sector_bytes;
 
-	for (uint64_t at = 0; at < len; at += sector) {
-		uint32_t op = current ? cur_at(s->l, off + at) : s->op;
-
-		if (op == MARK_ZERO)
-			memset(buf + at, 0, sector);
-		else
-			mark_fill(buf + at, sector, s->l->key,
-			    (off + at) / sector, op);
-	}
+	for (uint64_t at = 0; at < len; at += sector)
+		mark_put(buf + at, sector, s->l->key, (off + at) / sector,
+		    current ? cur_at(s->l, off + at) : work_content(s, at));
 }
 
 static void
@@ -229,13 +242,13 @@ go(struct slot *s, struct mark k, void *buf, size_t buf_len)
 
 	s->used = true;
 	s->flush = k.kind == MARK_FLUSH;
-	s->zero = (k.flags & MARK_F_ZERO) != 0;
 	s->l->in_flight++;
 	s->io.fn = slot_done;
 	if (k.kind == MARK_OP) {
 		(void)work_blocks(s->l, s->off, s->len, 1);
-		set_cur(s->l, s->off, s->len,
-		    s->zero ? MARK_ZERO : s->op);
+		set_cur(s);
+		if (atomic_load(&s->l->write_through))
+			k.flags |= MARK_F_FUA;
 	}
 	k.op = s->op;
 	k.lun = s->l->key;
@@ -267,15 +280,53 @@ step_write(struct lun *l)
 	}
 	if (cas)
 		put_content(s, s->buf, s->off, s->len, true);
-	if (rnd(16) == 0) {
+	s->zero = rnd(16) == 0;
+	s->content = 0;
+	if (s->zero) {
 		k.flags |= MARK_F_ZERO;
-		memset(s->buf + (cas ? s->len : 0), 0, s->len);
-	} else
-		put_content(s, s->buf + (cas ? s->len : 0), s->off, s->len,
-		    false);
+	} else if (rnd(5) < 2) {
+		k.flags |= MARK_F_STREAM;
+		k.seq = 1 + rnd(STREAMS);
+		k.size = rnd(STREAM_BLOCKS) * (l->info.block_bytes /
+		    l->info.sector_bytes);
+		s->content = mark_stream((uint32_t)k.seq, k.size);
+	}
+	put_content(s, s->buf + (cas ? s->len : 0), s->off, s->len, false);
 	k.off = s->off;
 	k.len = s->len;
 	go(s, k, s->buf, cas ? 2 * s->len : s->len);
+}
+
+/*
+ * The first half MiB, one write behind the other; ${from} not 0: with what is in
+ * a stream from there on.
+ */
+static void
+write_all(struct lun *l, uint64_t from)
+{
+	uint32_t sector = l->info.sector_bytes;
+
+	for (uint64_t off = 0; off < TT_MIN(l->len[0], BULK); off += IO_MAX) {
+		struct mark k = { .kind = MARK_OP, .len = IO_MAX };
+		struct slot *s = get_slot();
+
+		while (work_blocks(l, off, IO_MAX, -1))
+			eng_turn(&eng);
+		s->l = l;
+		s->off = off;
+		s->len = IO_MAX;
+		s->op = ++work->next_op;
+		s->zero = false;
+		k.flags = from == 0 ? 0 : MARK_F_STREAM;
+		k.seq = BULK_STREAM;
+		k.size = (from + off) / sector;
+		k.off = off;
+		s->content = from == 0 ? 0 : mark_stream(BULK_STREAM, k.size);
+		s->io.op = (struct lun_op){ .kind = LUN_WRITE, .dev = l->dev,
+		    .off_bytes = off, .len_bytes = IO_MAX };
+		put_content(s, s->buf, off, IO_MAX, false);
+		go(s, k, s->buf, IO_MAX);
+	}
 }
 
 /* One or two extents, or everything there is. */
@@ -295,6 +346,7 @@ step_zero(struct lun *l)
 	} else if (!choose_place(l, &s->off, &s->len))
 		return;
 	s->op = ++work->next_op;
+	s->zero = true;
 	k.off = s->off;
 	k.len = s->len;
 	s->ext = (struct lun_extent){ s->off, s->len };
@@ -326,14 +378,15 @@ step_read(struct lun *l)
 		return;
 	work_must(eng_io(&eng, LUN_READ, 0, l->dev, off, buf, len), "read");
 	for (uint64_t at = 0; at < len; at += sector) {
-		uint32_t v = mark_version(buf + at, sector, l->key,
+		uint64_t v = mark_content(buf + at, sector, l->key,
 		    (off + at) / sector);
 
 		if (v != cur_at(l, off + at)) {
 			(void)fprintf(stderr, "workload: %s: byte %llu holds "
-			    "op %u, not %u\n", l->name,
-			    (unsigned long long)(off + at), v,
-			    cur_at(l, off + at));
+			    "%llx, not %llx\n", l->name,
+			    (unsigned long long)(off + at),
+			    (unsigned long long)v,
+			    (unsigned long long)cur_at(l, off + at));
 			exit(1);
 		}
 	}
@@ -345,18 +398,25 @@ static void
 step_admin(struct lun *l)
 {
 	struct snap *s = &l->snap[rnd(SNAPS)];
-	uint64_t dice = rnd(20);
+	uint64_t dice = rnd(24);
 
 	if (!work_adm_idle())
 		return;
-	if (dice < 3) {
+	if (dice < 2) {
 		work_adm_start(work_adm_checkpoint, NULL, NULL);
+	} else if (dice < 6) {
+		work_adm_start(work_adm_reclaim, NULL, NULL);
+	} else if (dice < 7) {
+		work_adm_start(work_adm_repair, NULL, NULL);
+	} else if (dice < 10) {
+		l->next_prop = (enum mark_prop)rnd(PROPS);
+		work_adm_start(work_adm_prop, l, NULL);
 	} else if (s->state == NO) {
 		(void)snprintf(s->name, sizeof(s->name), "s%u", ++work->next_snap);
 		work_adm_start(work_adm_snap, l, s);
 	} else if (s->exposed == YES) {
 		work_adm_start(work_adm_unexpose, l, s);
-	} else if (dice < 12) {
+	} else if (dice < 17) {
 		work_adm_start(work_adm_snap_delete, l, s);
 	} else
 		work_adm_start(work_adm_expose, l, s);
@@ -408,12 +468,88 @@ step(void)
 		step_lun(l);
 }
 
+static void
+checkpoint(void)
+{
+
+	eng_drain(&eng);
+	work_adm_start(work_adm_checkpoint, NULL, NULL);
+	work_adm_wait();
+}
+
+/*
+ * Segments that are full of live blocks but for one long run, and others with
+ * nothing live: for holes, and to be recycled; and long copies.
+ */
+static void
+bulk(void)
+{
+	struct lun *one = NULL;
+
+	for (int i = 0; i < LUNS; i++)
+		if (work->lun[i].used) {
+			one = &work->lun[i];
+			write_all(one, 0);
+		}
+	if (one == NULL)
+		return;
+	checkpoint();
+	write_all(one, 0);
+	work_adm_start(work_adm_reclaim, NULL, NULL);
+	work_adm_wait();
+	work_adm_start(work_adm_repair, NULL, NULL);
+	work_adm_wait();
+	/* The same in all of them, and not at the same offset. */
+	for (unsigned i = 0; i < LUNS; i++)
+		if (work->lun[i].used) {
+			write_all(&work->lun[i], (i + 1) * (64u << 10));
+			checkpoint();
+		}
+	work_adm_start(work_adm_reclaim, NULL, NULL);
+}
+
+/* What the store has done besides; a test asks whether there was any. */
+static void
+count(void)
+{
+	struct lunset_status ss;
+
+	lunset_status(work_ls, &ss);
+	work->did.shared += ss.dedup.shared_bytes;
+	work->did.freed += ss.gc.freed_bytes;
+	work->did.moved += ss.gc.moved_bytes;
+	work->did.punched += ss.gc.punched_bytes;
+}
+
+static bool
+did_all(void)
+{
+
+	return (work->did.shared > 0 && work->did.freed > 0 &&
+	    work->did.moved > 0 && work->did.punched > 0 &&
+	    work->did.repairs > 0 && work->did.rebuilds > 0);
+}
+
+static void
+tell(void)
+{
+
+	(void)printf("workload: %llu KiB shared, %llu freed, %llu moved, %llu "
+	    "of holes; %u copies of nodes repaired, %u rebuilds\n",
+	    (unsigned long long)work->did.shared >> 10,
+	    (unsigned long long)work->did.freed >> 10,
+	    (unsigned long long)work->did.moved >> 10,
+	    (unsigned long long)work->did.punched >> 10, work->did.repairs,
+	    work->did.rebuilds);
+}
+
 /*
  * One process: open, work, and close; or end in the middle of it, as if killed
  * (${crash}), with writes in flight and the administrator at work.
  */
 static void
-round_run(const struct lunset_conf *conf, unsigned steps, bool crash)
+round_run(const struct lunset_conf *conf, unsigned steps, bool crash,
+    bool full)
 {
 
 	work_adm_init();
@@ -426,8 +562,11 @@ round_run(const struct lunset_conf *conf, unsigned steps, bool crash)
 			lun_attach(&work->lun[i]);
 		else if (work->next_key < 3)
 			new_lun(&work->lun[i]);
+	if (full)
+		bulk();
 	for (unsigned i = 0; i < steps; i++)
 		step();
+	count();
 	if (crash) {
 		if (tt_record_exit != NULL)
 			tt_record_exit(0);
@@ -445,20 +584,39 @@ round_run(const struct lunset_conf *conf, unsigned steps, bool crash)
 	work_adm_fini();
 }
 
+static void
+make(const struct lunset_conf *conf)
+{
+
+	work_must(lunset_init(conf), "init");
+	work_mark((struct mark){ .kind = MARK_INIT });
+}
+
+/* The catalogue is thrown away and made anew from the segments. */
+static void
+rebuild(const struct lunset_conf *conf)
+{
+
+	work_mark((struct mark){ .kind = MARK_REBUILD });
+	work_must(lunset_rebuild(conf, true), "rebuild");
+	work_mark((struct mark){ .kind = MARK_REBUILD_DONE });
+	work->did.rebuilds++;
+}
+
 /* In a child; true: it ended well. */
 static bool
-in_child(const struct lunset_conf *conf, unsigned steps, bool crash)
+in_child(const struct lunset_conf *conf, void (*fn)(const struct lunset_conf *),
+    unsigned steps, bool crash, bool full)
 {
 	int st;
 	pid_t pid;
 
 	(void)fflush(NULL);
 	if ((pid = fork()) == 0) {
-		if (steps == 0) {
-			work_must(lunset_init(conf), "init");
-			work_mark((struct mark){ .kind = MARK_INIT });
-		} else
-			round_run(conf, steps, crash);
+		if (fn != NULL)
+			fn(conf);
+		else
+			round_run(conf, steps, crash, full);
 		exit(0);
 	}
 	if (pid < 0 || waitpid(pid, &st, 0) != pid)
@@ -471,7 +629,7 @@ main(int argc, char **argv)
 {
 	struct lunset_conf conf = { .memory_bytes = 64u << 20,
 	    .segment_bytes = 2u << 20, .prepared = 1,
-	    .checkpoint_bytes = 3u << 20 };
+	    .checkpoint_bytes = 1u << 20 };
 	unsigned steps = 250, rounds = 6;
 	bool ok;
 
@@ -492,11 +650,19 @@ main(int argc, char **argv)
 	if (argc < 2 || steps == 0)
 		return (2);
 	conf.store = argv[1];
-	msg_set_level(MSG_WARN);
-	ok = in_child(&conf, 0, false);
-	for (unsigned r = 0; r < rounds && ok; r++)
-		ok = in_child(&conf, steps, r % 3 != 2);
+	msg_set_level(MSG_ERR);
+	work_store = conf.store;
+	ok = in_child(&conf, make, 0, false, false);
+	/* By chance something may be missing: then some more. */
+	for (unsigned r = 0; ok && (r < rounds || (rounds >= 6 &&
+	    !did_all() && r < 3 * rounds)); r++) {
+		if (r % 5 == 4)
+			ok = in_child(&conf, rebuild, 0, false, false);
+		ok = ok && in_child(&conf, NULL, steps, r % 3 != 2,
+		    r % 4 == 1 || r >= rounds);
+	}
 	(void)printf("workload: %u operations, %u LUNs, %u snapshots\n",
 	    work->next_op, work->next_key, work->next_snap);
-	return (ok ? 0 : 1);
+	tell();
+	return (ok && (did_all() || rounds < 6) ? 0 : 1);
 }

@@ -13,12 +13,14 @@
 #include "tests/lib/eng.h"
 
 #define LUNS		5
-#define SNAPS		6
+#define SNAPS		4
 
-#define UNITS_MAX	4096u		/* two windows of 1 MiB */
-#define BLOCKS_MAX	512u
+#define UNITS_MAX	2048u		/* 1 MiB */
+#define BLOCKS_MAX	256u
 #define DEPTH		8
-#define IO_MAX		(256u << 10)
+#define IO_MAX		(64u << 10)
+#define STREAMS		4u
+#define STREAM_BLOCKS	48u		/* places where a copy may begin */
 
 /* Between asking and the answer a thing is COMING or GOING. */
 enum state { NO, COMING, YES, GOING };
@@ -42,9 +44,12 @@ struct lun {
 	unsigned in_flight;
 	uint64_t n_unit, first_units;
 	uint64_t off[2], len[2];
-	uint32_t cur[UNITS_MAX];	/* the operation that each unit holds */
+	uint64_t cur[UNITS_MAX];	/* the content of each unit */
 	uint8_t blk_busy[BLOCKS_MAX];	/* per block of the windows */
 	struct snap snap[SNAPS];
+	bool prop[PROPS];		/* of the administrator */
+	enum mark_prop next_prop;
+	_Atomic bool write_through;	/* it was said that it is on */
 	struct lun_dev *dev;		/* of the process */
 };
 
@@ -55,6 +60,7 @@ struct slot {
 	bool used, flush;
 	uint32_t op;
 	bool zero;
+	uint64_t content;	/* at off, of a stream; 0: its own */
 	uint64_t off, len;	/* what it holds busy */
 	uint8_t buf[2 * IO_MAX];
 };
@@ -65,10 +71,15 @@ struct work {
 	uint32_t next_op, next_snap;
 	uint32_t next_key;	/* keys of LUNs, never used twice */
 	uint64_t seed;
+	struct {
+		uint64_t shared, freed, moved, punched; /* bytes */
+		unsigned repairs, rebuilds;
+	} did;
 };
 
 extern struct work *work;
 extern struct lunset *work_ls;
+extern const char *work_store;
 
 void work_mark(struct mark k);
 void work_mark_snap(enum mark_kind kind, const struct lun *l, const char *name,
@@ -83,6 +94,14 @@ int work_adm_snap_delete(struct lun *l, struct snap *s);
 int work_adm_expose(struct lun *l, struct snap *s);
 int work_adm_unexpose(struct lun *l, struct snap *s);
 int work_adm_checkpoint(struct lun *l, struct snap *s);
+int work_adm_reclaim(struct lun *l, struct snap *s);
+int work_adm_prop(struct lun *l, struct snap *s);	/* l->next_prop */
+int work_adm_repair(struct lun *l, struct snap *s);
+
+/* What ${prop} is now. */
+bool work_prop(const struct lun *l, enum mark_prop prop);
+/* Of unit ${at} bytes behind the begin of an operation. */
+uint64_t work_content(const struct slot *s, uint64_t at);
 
 void work_adm_init(void);
 void work_adm_fini(void);

@@ -5,12 +5,20 @@
  */
 #include "tests/crash/workload.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "lun/verify.h"
 #include "meta/base/check.h"
+#include "meta/rec.h"
 #include "tests/crash/trace.h"
 
 struct admin {
@@ -25,6 +33,7 @@ struct admin {
 
 struct work *work;
 struct lunset *work_ls;
+const char *work_store;
 static struct admin adm;
 
 void
@@ -62,9 +71,9 @@ work_must(int rc, const char *what)
 int
 work_adm_create(struct lun *l, struct snap *s)
 {
-	static const uint32_t blocks[] = { 4096, 4096, 8192, 16384, 65536 };
-	static const uint64_t sizes[] = { UINT64_C(1) << 20,
-	    UINT64_C(2) << 20, UINT64_C(3) << 40 };
+	static const uint32_t blocks[] = { 4096, 4096, 8192, 4096, 65536 };
+	static const uint64_t sizes[] = { UINT64_C(1) << 19,
+	    UINT64_C(1) << 20, UINT64_C(3) << 40 };
 	struct lun_user user = { .user = "someone", .secret = "sealed",
 	    .secret_len = 6 };
 	uint32_t key = ++work->next_key;
@@ -78,6 +87,11 @@ work_adm_create(struct lun *l, struct snap *s)
 	p.block_bytes = blocks[r % 5];
 	p.size_bytes = sizes[r % 3];
 	p.sector_bytes = r % 4 == 3 ? 4096 : 512;
+	if (key % 4 == 0) {
+		p.no_dedup = true;
+		k.flags |= MARK_F_NO_DEDUP;
+	}
+	l->prop[PROP_DEDUP] = !p.no_dedup;
 	l->key = key;
 	l->state = COMING;
 	k.size = p.size_bytes;
@@ -176,6 +190,179 @@ work_adm_checkpoint(struct lun *l, struct snap *s)
 	if ((rc = lunset_checkpoint(work_ls)) == 0)
 		work_mark((struct mark){ .kind = MARK_CHECKPOINT_DONE });
 	return (rc);
+}
+
+/* Nobody is promised anything by it: all must be as it was. */
+int
+work_adm_reclaim(struct lun *l, struct snap *s)
+{
+
+	(void)l;
+	(void)s;
+	return (lunset_gc(work_ls, true));
+}
+
+/* ---- what is said of a LUN ----------------------------------------------- */
+
+static const char second[] = "second";
+static const char *const initiator[] = { "iqn.2026-11.example:only" };
+
+bool
+work_prop(const struct lun *l, enum mark_prop prop)
+{
+	char (*names)[LUN_INITIATOR_CAP] = NULL;
+	struct lun_user *u = NULL;
+	bool is = false;
+	size_t n = 0;
+
+	switch (prop) {
+	case PROP_HOLD:
+		return (l->info.hold);
+	case PROP_DEDUP:
+		return (l->info.dedup);
+	case PROP_WRITE_THROUGH:
+		return (l->info.write_through);
+	case PROP_USER:
+		work_must(lunset_users(work_ls, l->info.number, &u, &n),
+		    "users");
+		for (size_t i = 0; i < n; i++)
+			is |= strcmp(u[i].user, second) == 0;
+		free(u);
+		return (is);
+	case PROP_INITIATOR:
+		work_must(lunset_initiators(work_ls, l->info.number, &names,
+		    &n), "initiators");
+		free(names);
+		return (n > 0);
+	case PROPS:
+		break;
+	}
+	return (false);
+}
+
+static int
+set_prop(const struct lun *l, enum mark_prop prop, bool on)
+{
+	struct lun_user user = { .user = "second", .secret = "sealed",
+	    .secret_len = 6 };
+
+	switch (prop) {
+	case PROP_HOLD:
+		return (lunset_set_hold(work_ls, l->name, on));
+	case PROP_DEDUP:
+		return (lunset_set_dedup(work_ls, l->name, on));
+	case PROP_WRITE_THROUGH:
+		return (lunset_set_write_through(work_ls, l->name, on));
+	case PROP_USER:
+		return (on ? lunset_user_add(work_ls, l->name, &user) :
+		    lunset_user_remove(work_ls, l->name, second, false));
+	case PROP_INITIATOR:
+		return (on ? lunset_allow(work_ls, l->name, initiator, 1) :
+		    lunset_deny(work_ls, l->name, initiator, 1));
+	case PROPS:
+		break;
+	}
+	return (-EINVAL);
+}
+
+int
+work_adm_prop(struct lun *l, struct snap *s)
+{
+	const enum mark_prop prop = l->next_prop;
+	struct mark k = { .kind = MARK_PROP, .lun = l->key, .op = prop,
+	    .seq = !l->prop[prop] };
+	int rc;
+
+	(void)s;
+	/* Only what is sent while it is surely on counts. */
+	if (prop == PROP_WRITE_THROUGH)
+		atomic_store(&l->write_through, false);
+	work_mark(k);
+	if ((rc = set_prop(l, prop, k.seq != 0)) != 0)
+		return (rc);
+	k.kind = MARK_PROP_DONE;
+	work_mark(k);
+	l->prop[prop] = k.seq != 0;
+	if (prop == PROP_WRITE_THROUGH)
+		atomic_store(&l->write_through, k.seq != 0);
+	return (0);
+}
+
+/* ---- nodes --------------------------------------------------------------- */
+
+/*
+ * A descriptor of some segment with nodes, or -1.  Always a second copy: a page
+ * is not written again if a neighbour, be it dead, has no other whole copy.
+ */
+static int
+some_nodes(unsigned turn)
+{
+	uint8_t head[SEG_HEADER_BYTES];
+	struct seg_header h;
+	char pattern[PATH_MAX];
+	int fd = -1;
+	glob_t g;
+
+	(void)snprintf(pattern, sizeof(pattern), "%s/seg/*/*", work_store);
+	if (glob(pattern, 0, NULL, &g) != 0)
+		return (-1);
+	for (size_t i = 0; i < g.gl_pathc && fd < 0; i++) {
+		fd = open(g.gl_pathv[(i + turn) % g.gl_pathc], O_RDWR);
+		if (fd >= 0 && (pread(fd, head, sizeof(head), 0) !=
+		    (ssize_t)sizeof(head) || seg_header_dec(head, &h) != 0 ||
+		    h.kind != SEG_NODES || h.number < h.twin)) {
+			(void)close(fd);
+			fd = -1;
+		}
+	}
+	globfree(&g);
+	return (fd);
+}
+
+/* Some pages of it that are not empty get other bytes. */
+static void
+damage(int fd)
+{
+	uint8_t page[4096];
+	off_t at = SEG_HEADER_BYTES;
+	unsigned n = 0;
+
+	for (; n < 48 && pread(fd, page, sizeof(page), at) ==
+	    (ssize_t)sizeof(page); at += (off_t)sizeof(page)) {
+		if (page[100] == 0 || n++ % 3 != 0)
+			continue;
+		page[100] ^= 0x55;
+		if (pwrite(fd, page + 100, 1, at + 100) != 1)
+			work_must(-errno, "damage");
+	}
+	if (fdatasync(fd) != 0)
+		work_must(-errno, "damage");
+}
+
+/* One copy of some nodes is damaged; verification makes it good. */
+int
+work_adm_repair(struct lun *l, struct snap *s)
+{
+	struct verify_params all = { .lun = NULL };
+	struct verify_state v;
+	static unsigned turn;
+	int fd = some_nodes(++turn * 7), rc;
+
+	(void)l;
+	(void)s;
+	if (fd >= 0) {
+		work_mark((struct mark){ .kind = MARK_DAMAGE });
+		damage(fd);
+		(void)close(fd);
+	}
+	if ((rc = lunset_verify(work_ls, &all)) != 0)
+		return (rc);
+	do {
+		(void)usleep(500);
+		lunset_verify_state(work_ls, &v);
+	} while (v.running);
+	work->did.repairs += (unsigned)v.repaired;
+	return (v.rc != 0 ? v.rc : v.n_damage > 0 ? -EILSEQ : 0);
 }
 
 static void *

@@ -6,6 +6,7 @@
 #include "tests/crash/workload.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,10 +99,10 @@ content(struct eng *e, struct lun *l)
 			work_must(eng_io(e, LUN_READ, 0, dev, off, buf,
 			    sizeof(buf)), "read");
 			for (uint64_t i = 0; i < sizeof(buf); i += sector) {
-				uint32_t v = mark_version(buf + i, sector,
+				uint64_t v = mark_content(buf + i, sector,
 				    l->key, (off + i) / sector);
 
-				if (v == MARK_FOREIGN || (v != l->cur[u] &&
+				if (v == CONTENT_FOREIGN || (v != l->cur[u] &&
 				    !work_blocks(l, off + i, sector, -1)))
 					lost(l, "content");
 				l->cur[u++] = v;
@@ -126,7 +127,7 @@ in_flight(struct slot *s)
 				continue;
 			all++;
 			if (l->cur[first + a / sector] ==
-			    (s->zero ? MARK_ZERO : s->op))
+			    work_content(s, off - s->off))
 				there++;
 		}
 		first += l->len[w] / sector;
@@ -134,6 +135,23 @@ in_flight(struct slot *s)
 	if (all > 0 && there == all)
 		work_mark((struct mark){ .kind = MARK_OP_DONE, .lun = l->key,
 		    .op = s->op });
+}
+
+/* At most one change was under way. */
+static void
+props(struct lun *l)
+{
+
+	for (unsigned p = 0; p < PROPS; p++) {
+		bool is = work_prop(l, (enum mark_prop)p);
+
+		if (is != l->prop[p] && p != l->next_prop)
+			lost(l, "a property");
+		l->prop[p] = is;
+		work_mark((struct mark){ .kind = MARK_PROP_DONE,
+		    .lun = l->key, .op = p, .seq = is });
+	}
+	atomic_store(&l->write_through, l->prop[PROP_WRITE_THROUGH]);
 }
 
 /* ---- the whole ----------------------------------------------------------- */
@@ -152,6 +170,8 @@ one_lun(struct eng *e, struct lun *l)
 		l->state = NO;
 		memset(l->cur, 0, sizeof(l->cur));
 		memset(l->snap, 0, sizeof(l->snap));
+		memset(l->prop, 0, sizeof(l->prop));
+		atomic_store(&l->write_through, false);
 		return;
 	}
 	k.seq = l->info.number;
@@ -160,6 +180,7 @@ one_lun(struct eng *e, struct lun *l)
 	l->state = YES;
 	(void)model_windows(l->info.size_bytes, l->info.sector_bytes, l->off,
 	    l->len);
+	props(l);
 	snapshots(l);
 	content(e, l);
 }

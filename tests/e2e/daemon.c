@@ -140,7 +140,10 @@ daemon_init(struct daemon *d, const char *conf)
 	(void)snprintf(text, sizeof(text), "store = \"%s\"\nsocket = \"%s\"\n"
 	    "iqn-prefix = \"iqn.2026-01.org.example\"\n"
 	    "portal \"main\" {\n\tlisten = {\"127.0.0.1:0\"}\n\ttag = 1\n}\n"
-	    "%s", d->store, d->socket, conf == NULL ? "" : conf);
+	    "%s%s", d->store, d->socket, conf == NULL ? "" : conf,
+	    /* Tests run beside each other, in memory. */
+	    conf != NULL && strstr(conf, "space-reserve") != NULL ? "" :
+	    "\nspace-reserve = 16M\n");
 	put_text(d, d->conf, text);
 	pid = spawn(d, "--init");
 	if (wait_exit(pid) != 0)

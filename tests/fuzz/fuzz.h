@@ -33,6 +33,9 @@
 #define CU_ASSERT_EQUAL_FATAL(a, b)	FUZZ_HOLDS((a) == (b))
 #define CU_ASSERT_NOT_EQUAL(a, b)	FUZZ_HOLDS((a) != (b))
 #define CU_ASSERT_PTR_NOT_NULL(a)	FUZZ_HOLDS((a) != NULL)
+#define CU_ASSERT_PTR_NOT_NULL_FATAL(a)	FUZZ_HOLDS((a) != NULL)
+#define CU_ASSERT_FATAL(x)		FUZZ_HOLDS(x)
+#define CU_ASSERT_TRUE_FATAL(x)		FUZZ_HOLDS(x)
 #define CU_ASSERT_STRING_EQUAL(a, b)	FUZZ_HOLDS(strcmp((a), (b)) == 0)
 #define CU_FAIL(text)			FUZZ_HOLDS(text[0] == '\0')
 
@@ -61,6 +64,14 @@ in_be16(struct in *in)
 	unsigned hi = in_u8(in);
 
 	return ((uint16_t)(hi << 8 | in_u8(in)));
+}
+
+static inline uint32_t
+in_be24(struct in *in)
+{
+	uint32_t hi = in_u8(in);
+
+	return (hi << 16 | in_be16(in));
 }
 
 /* At most ${*len} bytes, which becomes how many there are. */
@@ -94,6 +105,14 @@ fuzz_quiet(void)
 {
 
 	msg_set_level(MSG_ERR);
+}
+
+/* The same, where damage is what the input is. */
+static inline void
+fuzz_silent(void)
+{
+
+	msg_set_level((enum msg_level)0);
 }
 
 #endif /* !TESTS_FUZZ_FUZZ_H */

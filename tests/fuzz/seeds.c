@@ -14,6 +14,7 @@
 #include "meta/base/check.h"
 #include "meta/item.h"
 #include "meta/rec.h"
+#include "tests/fuzz/seeds.h"
 
 static const char *dir;
 static uint8_t buf[65536];
@@ -52,6 +53,20 @@ save(const char *target, const char *name)
 		exit(1);
 	}
 	len = 0;
+}
+
+void
+seeds_add(const void *p, size_t n)
+{
+
+	add(p, n);
+}
+
+void
+seeds_save(const char *target, const char *name)
+{
+
+	save(target, name);
 }
 
 /* ---- PDUs --------------------------------------------------------------- */
@@ -366,5 +381,6 @@ main(int argc, char **argv)
 	records();
 	rows();
 	items();
+	seeds_store();
 	return (0);
 }
