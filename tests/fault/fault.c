@@ -30,7 +30,7 @@
 #define SEG_BYTES	(2u << 20)
 #define SECONDS		30		/* a hang */
 #define N_SNAPS		3u
-#define JOBS 8		/* they mostly wait, for a disk or a second thread */
+#define JOBS 24u	/* a failed checkpoint is tried again after a second */
 
 static const struct mode {
 	const char *name;
