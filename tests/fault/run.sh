@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Every call of a small workload fails once (fault.c); of allocations, of which
-# there are ten times as many, each third or seventh: the long form takes all.
+# there are ten times as many, each sixth or fourteenth: the long form takes all.
 # $1: in steps of that many instead.
 . "$TT_SRC/tests/lib/sh.sh"
 for mode in enospc enospc-on enospc-reserve eio-write eio-sync eio-read \
@@ -9,8 +9,8 @@ for mode in enospc enospc-on enospc-reserve eio-write eio-sync eio-read \
 	step=${1:-1}
 	if [ -z "${TT_LONG:-}" ] && [ "$step" = 1 ]; then
 		case $mode in
-		memory) step=3 ;;
-		memory-on) step=7 ;;
+		memory) step=6 ;;
+		memory-on) step=14 ;;
 		esac
 	fi
 	check "$mode" "$TT_BIN/tests/engine-fault" "$mode" 1 "$step"
