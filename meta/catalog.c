@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,6 +31,7 @@
 #include "meta/base/msg.h"
 #include "meta/fsutil.h"
 
+#define WRITE_BYTES_MAX	(UINT64_C(1) << 20)	/* LMDB: 64 pages */
 #define CATALOG_MAGIC	0x63617461u
 #define CATTXN_MAGIC	0x6374786eu
 #define PANIC_TRIES	1000u
@@ -452,6 +454,21 @@ takes_writes(MDB_env *env)
 }
 
 /*
+ * LMDB calls a write that was cut short EIO.  That is what a file system does
+ * with room for a part of it; where there is room for more than LMDB writes at
+ * once, it was something else.
+ */
+static bool
+is_out_of_room(MDB_env *env)
+{
+	struct statvfs fs;
+	int fd;
+
+	return (mdb_env_get_fd(env, &fd) == 0 && fstatvfs(fd, &fs) == 0 &&
+	    (uint64_t)fs.f_bavail * fs.f_frsize < WRITE_BYTES_MAX);
+}
+
+/*
  * After a failed commit nothing is written any more, so what is in the file is
  * the state before it or the one behind it, and stays so: it can be read
  * without locks.  The handles of the tables are given out in order, so they
@@ -483,6 +500,8 @@ catalog_commit(struct cat_txn *t)
 
 	TT_MAGIC(t, CATTXN_MAGIC);
 	rc = to_errno(mdb_txn_commit(t->txn), "commit");
+	if (rc == -EIO && is_out_of_room(t->c->env))
+		rc = -ENOSPC;
 	/*
 	 * Without space nothing of it was made valid, and space may come
 	 * back; but for space that lacked when the page was written that makes
