@@ -156,16 +156,6 @@ access_free(struct lun *l)
 
 /* ---- copies out -------------------------------------------------------- */
 
-static size_t
-count(const struct list *head)
-{
-	size_t n = 0;
-
-	LIST_FOREACH(it, head)
-		n++;
-	return (n);
-}
-
 int
 lunset_users(struct lunset *ls, uint64_t number, struct lun_user **out,
     size_t *out_n)
@@ -177,7 +167,7 @@ lunset_users(struct lunset *ls, uint64_t number, struct lun_user **out,
 
 	lk_lock(&ls->lk);
 	if ((l = table_by_number(ls, number)) != NULL) {
-		all = calloc(count(&l->users) + 1, sizeof(*all));
+		all = calloc(list_count(&l->users) + 1, sizeof(*all));
 		rc = all == NULL ? -ENOMEM : 0;
 		if (rc == 0) {
 			LIST_FOREACH(it, &l->users)
@@ -202,7 +192,7 @@ lunset_initiators(struct lunset *ls, uint64_t number,
 
 	lk_lock(&ls->lk);
 	if ((l = table_by_number(ls, number)) != NULL) {
-		all = calloc(count(&l->initiators) + 1, sizeof(*all));
+		all = calloc(list_count(&l->initiators) + 1, sizeof(*all));
 		rc = all == NULL ? -ENOMEM : 0;
 		if (rc == 0) {
 			LIST_FOREACH(it, &l->initiators)

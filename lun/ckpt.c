@@ -23,8 +23,7 @@ take_luns(struct lunset *ls)
 
 	ckpt_drop(ls);
 	lk_lock(&ls->lk);
-	LIST_FOREACH(it, &ls->luns)
-		n++;
+	n = list_count(&ls->luns);
 	ls->folding = calloc(n + 1, sizeof(struct lun *));
 	if (ls->folding != NULL) {
 		LIST_FOREACH(it, &ls->luns)

@@ -46,16 +46,6 @@ by_lun_name(const void *a, const void *b)
 	return (strcmp(x->name, y->name));
 }
 
-static size_t
-count(const struct list *head)
-{
-	size_t n = 0;
-
-	LIST_FOREACH(it, head)
-		n++;
-	return (n);
-}
-
 int
 lunset_list(struct lunset *ls, struct lun_info **out, size_t *out_n)
 {
@@ -63,7 +53,7 @@ lunset_list(struct lunset *ls, struct lun_info **out, size_t *out_n)
 	size_t n = 0;
 
 	lk_lock(&ls->lk);
-	all = calloc(count(&ls->luns) + 1, sizeof(*all));
+	all = calloc(list_count(&ls->luns) + 1, sizeof(*all));
 	if (all != NULL) {
 		LIST_FOREACH(it, &ls->luns) {
 			struct lun *l = LIST_ENTRY(it, struct lun, link);
@@ -93,7 +83,7 @@ lunset_snaps(struct lunset *ls, const char *lun, struct snap_info **out,
 	lk_lock(&ls->lk);
 	if ((l = table_by_name(ls, lun)) != NULL) {
 		lk_lock(&l->lk);
-		all = calloc(count(&l->snaps) + 1, sizeof(*all));
+		all = calloc(list_count(&l->snaps) + 1, sizeof(*all));
 		rc = all == NULL ? -ENOMEM : 0;
 		if (rc == 0) {
 			LIST_FOREACH(it, &l->snaps) {

@@ -6,6 +6,7 @@
 
 #include "meta/base/clock.h"
 #include "meta/base/msg.h"
+#include "meta/base/vec.h"
 
 struct lost_note {
 	locator loc;
@@ -67,17 +68,15 @@ slot_of(const struct lost *t, locator loc)
 static struct lost_note *
 note_of(struct lost *t, locator loc)
 {
-	size_t i = slot_of(t, loc), room = t->room == 0 ? 16 : t->room * 2;
+	size_t i = slot_of(t, loc);
 	struct lost_note *all;
 
 	if (i < t->n && t->notes[i].loc == loc)
 		return (&t->notes[i]);
-	if (t->n == t->room) {
-		if ((all = realloc(t->notes, room * sizeof(*all))) == NULL)
-			return (NULL);
-		t->notes = all;
-		t->room = room;
-	}
+	all = vec_room(t->notes, &t->room, t->n, sizeof(*all));
+	if (all == NULL)
+		return (NULL);
+	t->notes = all;
 	memmove(&t->notes[i + 1], &t->notes[i],
 	    (t->n - i) * sizeof(*t->notes));
 	t->n++;

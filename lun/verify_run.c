@@ -19,6 +19,7 @@
 
 #include "lun/verify_int.h"
 #include "meta/base/msg.h"
+#include "meta/base/vec.h"
 #include "meta/noderepair.h"
 
 #define ROUNDS_MAX	4u	/* over a tree that changes under the walk */
@@ -428,13 +429,10 @@ add_target(struct run *r, const struct lun *l, const struct snap *s,
 {
 	struct target *all;
 
-	if (r->n_targets == *room) {
-		*room = *room * 2 + 16;
-		all = realloc(r->targets, *room * sizeof(*all));
-		if (all == NULL)
-			return (-ENOMEM);
-		r->targets = all;
-	}
+	all = vec_room(r->targets, room, r->n_targets, sizeof(*all));
+	if (all == NULL)
+		return (-ENOMEM);
+	r->targets = all;
 	target_of(l, s, &r->targets[r->n_targets++]);
 	return (0);
 }

@@ -24,6 +24,7 @@
 #include "meta/base/check.h"
 #include "meta/base/clock.h"
 #include "meta/base/msg.h"
+#include "meta/base/vec.h"
 
 #define KEY_LEN		8u
 #define VALUE_LEN	8u
@@ -113,16 +114,12 @@ static int
 note_segment(void *arg, uint32_t number)
 {
 	struct dedup_index *x = arg;
-	size_t room = x->room_segs == 0 ? 256 : x->room_segs * 2;
 	uint32_t *all;
 
-	if (x->n_segs == x->room_segs) {
-		all = realloc(x->segs, room * sizeof(*all));
-		if (all == NULL)
-			return (-ENOMEM);
-		x->segs = all;
-		x->room_segs = room;
-	}
+	all = vec_room(x->segs, &x->room_segs, x->n_segs, sizeof(*all));
+	if (all == NULL)
+		return (-ENOMEM);
+	x->segs = all;
 	x->segs[x->n_segs++] = number;
 	return (0);
 }

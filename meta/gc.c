@@ -33,6 +33,7 @@
 #include "meta/base/check.h"
 #include "meta/base/clock.h"
 #include "meta/base/msg.h"
+#include "meta/base/vec.h"
 #include "meta/gc_int.h"
 #include "meta/store_int.h"
 
@@ -49,15 +50,11 @@
 int
 gc_push(struct gc_vec *a, size_t size, const void *item)
 {
-	size_t room = a->room == 0 ? 64 : a->room * 2;
 	void *v;
 
-	if (a->n == a->room) {
-		if ((v = realloc(a->v, room * size)) == NULL)
-			return (-ENOMEM);
-		a->v = v;
-		a->room = room;
-	}
+	if ((v = vec_room(a->v, &a->room, a->n, size)) == NULL)
+		return (-ENOMEM);
+	a->v = v;
 	memcpy((uint8_t *)a->v + a->n * size, item, size);
 	a->n++;
 	return (0);

@@ -23,6 +23,7 @@
 #include "meta/base/bytes.h"
 #include "meta/base/clock.h"
 #include "meta/base/msg.h"
+#include "meta/base/vec.h"
 #include "meta/dedup.h"
 #include "meta/gc_int.h"
 #include "meta/store_int.h"
@@ -39,16 +40,12 @@ int
 checkpoint_root(struct checkpoint *cp, uint64_t lun, uint64_t seq,
     struct place root)
 {
-	size_t room = cp->room_roots == 0 ? 16 : cp->room_roots * 2;
 	struct ckpt_root *all;
 
-	if (cp->n_roots == cp->room_roots) {
-		all = realloc(cp->roots, room * sizeof(*all));
-		if (all == NULL)
-			return (-ENOMEM);
-		cp->roots = all;
-		cp->room_roots = room;
-	}
+	all = vec_room(cp->roots, &cp->room_roots, cp->n_roots, sizeof(*all));
+	if (all == NULL)
+		return (-ENOMEM);
+	cp->roots = all;
 	cp->roots[cp->n_roots++] = (struct ckpt_root){ lun, seq, root };
 	return (0);
 }

@@ -22,7 +22,6 @@
 
 #include "meta/base/bytes.h"
 #include "meta/base/check.h"
-#include "meta/base/check.h"
 #include "meta/base/msg.h"
 
 #define KEY_LEN		8u

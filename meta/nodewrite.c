@@ -14,6 +14,7 @@
 #include "meta/base/bytes.h"
 #include "meta/base/clock.h"
 #include "meta/base/rnd.h"
+#include "meta/base/vec.h"
 #include "meta/nodes_int.h"
 
 #define PAGE_SECTORS	8u
@@ -94,15 +95,12 @@ out_remove:
 static int
 reserve_fresh(struct nodes *ns)
 {
-	size_t room = ns->room_fresh == 0 ? 16 : ns->room_fresh * 2;
 	uint32_t *all;
 
-	if (ns->n_fresh < ns->room_fresh)
-		return (0);
-	if ((all = realloc(ns->fresh, room * sizeof(*all))) == NULL)
+	all = vec_room(ns->fresh, &ns->room_fresh, ns->n_fresh, sizeof(*all));
+	if (all == NULL)
 		return (-ENOMEM);
 	ns->fresh = all;
-	ns->room_fresh = room;
 	return (0);
 }
 

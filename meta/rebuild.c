@@ -25,6 +25,7 @@
 #include "meta/base/bytes.h"
 #include "meta/base/clock.h"
 #include "meta/base/msg.h"
+#include "meta/base/vec.h"
 #include "meta/fsutil.h"
 #include "meta/rebuild_int.h"
 #include "meta/segscan.h"
@@ -114,15 +115,12 @@ rb_fresh(struct rebuild *rb)
 static int
 add_segment(struct rebuild *rb, const struct seg_header *h)
 {
-	size_t room = rb->room_seg == 0 ? 1024 : rb->room_seg * 2;
 	struct rb_seg *all;
 
-	if (rb->n_seg == rb->room_seg) {
-		if ((all = realloc(rb->seg, room * sizeof(*all))) == NULL)
-			return (-ENOMEM);
-		rb->seg = all;
-		rb->room_seg = room;
-	}
+	all = vec_room(rb->seg, &rb->room_seg, rb->n_seg, sizeof(*all));
+	if (all == NULL)
+		return (-ENOMEM);
+	rb->seg = all;
 	rb->seg[rb->n_seg++].h = *h;
 	rb->max_epoch = TT_MAX(rb->max_epoch, h->epoch);
 	return (0);

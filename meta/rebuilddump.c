@@ -19,6 +19,7 @@
 
 #include "meta/base/bytes.h"
 #include "meta/base/msg.h"
+#include "meta/base/vec.h"
 #include "meta/item.h"
 #include "meta/rebuild_int.h"
 #include "meta/recover.h"
@@ -64,15 +65,11 @@ position_of(const uint8_t *items, size_t len, struct log_pos *out)
 static int
 add_start(struct finder *f, uint64_t seq, const struct log_pos *pos)
 {
-	size_t room = f->room == 0 ? 16 : f->room * 2;
 	struct start *all;
 
-	if (f->n == f->room) {
-		if ((all = realloc(f->v, room * sizeof(*all))) == NULL)
-			return (-ENOMEM);
-		f->v = all;
-		f->room = room;
-	}
+	if ((all = vec_room(f->v, &f->room, f->n, sizeof(*all))) == NULL)
+		return (-ENOMEM);
+	f->v = all;
 	f->v[f->n++] = (struct start){ seq, *pos };
 	return (0);
 }

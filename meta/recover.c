@@ -9,30 +9,17 @@
 
 #include "meta/base/clock.h"
 #include "meta/base/msg.h"
+#include "meta/base/vec.h"
 #include "meta/recover_int.h"
 
 /* ---- finding segments ------------------------------------------------- */
-
-/* ${p} with room for one more than ${n}, or NULL. */
-static void *
-grow(void *p, size_t *room, size_t n, size_t size)
-{
-	size_t want = *room == 0 ? 64 : *room * 2;
-	void *bigger;
-
-	if (n < *room)
-		return (p);
-	if ((bigger = realloc(p, want * size)) != NULL)
-		*room = want;
-	return (bigger);
-}
 
 static int
 add_cand(struct recovery *rv, const struct seg_header *h)
 {
 	struct cand *all;
 
-	all = grow(rv->cands, &rv->room_cands, rv->n_cands, sizeof(*all));
+	all = vec_room(rv->cands, &rv->room_cands, rv->n_cands, sizeof(*all));
 	if (all == NULL)
 		return (-ENOMEM);
 	rv->cands = all;
@@ -46,7 +33,7 @@ add_other(struct recovery *rv, uint32_t number, enum other_kind what)
 {
 	struct other *all;
 
-	all = grow(rv->others, &rv->room_others, rv->n_others, sizeof(*all));
+	all = vec_room(rv->others, &rv->room_others, rv->n_others, sizeof(*all));
 	if (all == NULL)
 		return (-ENOMEM);
 	rv->others = all;

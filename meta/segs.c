@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "meta/base/check.h"
+#include "meta/base/vec.h"
 #include "meta/segdir.h"
 #include "meta/segs_int.h"
 
@@ -242,16 +243,11 @@ static int
 add_number(void *arg, uint32_t number)
 {
 	struct numbers *ns = arg;
+	uint32_t *v;
 
-	if (ns->n == ns->room) {
-		size_t room = ns->room == 0 ? 1024 : 2 * ns->room;
-		uint32_t *v = realloc(ns->v, room * sizeof(*v));
-
-		if (v == NULL)
-			return (-ENOMEM);
-		ns->v = v;
-		ns->room = room;
-	}
+	if ((v = vec_room(ns->v, &ns->room, ns->n, sizeof(*v))) == NULL)
+		return (-ENOMEM);
+	ns->v = v;
 	ns->v[ns->n++] = number;
 	return (0);
 }

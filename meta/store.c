@@ -17,6 +17,7 @@
 #include "meta/base/clock.h"
 #include "meta/base/msg.h"
 #include "meta/base/rnd.h"
+#include "meta/base/vec.h"
 #include "meta/dedup.h"
 #include "meta/gc_int.h"
 #include "meta/recover.h"
@@ -133,25 +134,16 @@ int
 store_note_segment(struct store *st, uint32_t number, enum seg_kind kind,
     bool gone)
 {
-	size_t room = st->room_notes == 0 ? 64 : st->room_notes * 2;
 	struct seg_note *all;
-	int rc = 0;
 
 	lk_lock(&st->lk);
-	if (st->n_notes == st->room_notes) {
-		all = realloc(st->notes, room * sizeof(*all));
-		if (all != NULL) {
-			st->notes = all;
-			st->room_notes = room;
-		} else {
-			rc = -ENOMEM;
-		}
+	all = vec_room(st->notes, &st->room_notes, st->n_notes, sizeof(*all));
+	if (all != NULL) {
+		st->notes = all;
+		all[st->n_notes++] = (struct seg_note){ number, kind, gone };
 	}
-	if (rc == 0)
-		st->notes[st->n_notes++] = (struct seg_note){ number,
-		    kind, gone };
 	lk_unlock(&st->lk);
-	return (rc);
+	return (all == NULL ? -ENOMEM : 0);
 }
 
 static int

@@ -384,8 +384,9 @@ registry_remove(struct registry *r, uint64_t lun, uint64_t seq)
 	return (rc);
 }
 
-int
-registry_release(struct registry *r, uint64_t lun)
+/* The target of a LUN, a reference; NULL: none. */
+static struct iscsi_target *
+get_head(struct registry *r, uint64_t lun)
 {
 	struct iscsi_target *t;
 
@@ -393,6 +394,14 @@ registry_release(struct registry *r, uint64_t lun)
 	if ((t = find_number_locked(r, lun, LUN_HEAD)) != NULL)
 		t->refs++;
 	lk_unlock(&r->lk);
+	return (t);
+}
+
+int
+registry_release(struct registry *r, uint64_t lun)
+{
+	struct iscsi_target *t = get_head(r, lun);
+
 	if (t == NULL)
 		return (-ENOENT);
 	scsi_lu_hold(t->lu, false);
@@ -403,12 +412,8 @@ registry_release(struct registry *r, uint64_t lun)
 int
 registry_set_write_through(struct registry *r, uint64_t lun, bool on)
 {
-	struct iscsi_target *t;
+	struct iscsi_target *t = get_head(r, lun);
 
-	lk_lock(&r->lk);
-	if ((t = find_number_locked(r, lun, LUN_HEAD)) != NULL)
-		t->refs++;
-	lk_unlock(&r->lk);
 	if (t == NULL)
 		return (-ENOENT);
 	scsi_lu_set_write_through(t->lu, on);

@@ -82,4 +82,14 @@ list_splice_tail(struct list *to, struct list *from)
 	for (struct list *it = (h)->next, *nx = it->next; it != (h);	\
 	    it = nx, nx = it->next)
 
+static inline size_t
+list_count(const struct list *head)
+{
+	size_t n = 0;
+
+	LIST_FOREACH(it, head)
+		n++;
+	return (n);
+}
+
 #endif /* !META_BASE_LIST_H */
