@@ -16,8 +16,9 @@ struct syncer {
 	struct lk lk;			/* rank LK_SYNC */
 	pthread_cond_t work;		/* for the thread */
 	pthread_cond_t woken;		/* for those who block */
-	pthread_cond_t wanted;		/* for the one ahead */
-	pthread_t thread, ahead;
+	pthread_cond_t wanted;		/* for the one that makes ready */
+	pthread_cond_t grown;		/* for the one that begins writing */
+	pthread_t thread, ready, begin;
 	struct list waiters;		/* [l] struct log_wait */
 	struct seg **dirty;		/* [l] references, in log order */
 	unsigned n_dirty, room;		/* [l] */
@@ -230,26 +231,46 @@ syncer_thread(void *arg)
 
 /*
  * What no flush should wait for: to make a segment ready takes the journal of
- * the file system, and to begin a write may take a place in the disk's queue.
+ * the file system, ...
  */
 static void *
-ahead_thread(void *arg)
+ready_thread(void *arg)
 {
 	struct syncer *sy = arg;
-	bool ready, stop;
+	bool stop;
 
 	do {
 		lk_lock(&sy->lk);
-		while (!sy->want_ready && !has_begin_locked(sy) && !sy->stop)
+		while (!sy->want_ready && !sy->stop)
 			lk_wait(&sy->lk, &sy->wanted);
-		ready = sy->want_ready;
 		sy->want_ready = false;
 		stop = sy->stop;
 		lk_unlock(&sy->lk);
 		if (!stop)
-			begin_writing(sy);
-		if (ready && !stop)
 			sy->ops.ready(sy->arg);
+	} while (!stop);
+	return (NULL);
+}
+
+/*
+ * ... and to begin a write may take a place in the disk's queue.  Two threads:
+ * what was appended while the journal was waited for, up to tens of
+ * milliseconds, would all be left to the next flush.
+ */
+static void *
+begin_thread(void *arg)
+{
+	struct syncer *sy = arg;
+	bool stop;
+
+	do {
+		lk_lock(&sy->lk);
+		while (!has_begin_locked(sy) && !sy->stop)
+			lk_wait(&sy->lk, &sy->grown);
+		stop = sy->stop;
+		lk_unlock(&sy->lk);
+		if (!stop)
+			begin_writing(sy);
 	} while (!stop);
 	return (NULL);
 }
@@ -263,6 +284,19 @@ stop_thread(struct syncer *sy, pthread_t thread, pthread_cond_t *cond)
 	(void)pthread_cond_signal(cond);
 	lk_unlock(&sy->lk);
 	(void)pthread_join(thread, NULL);
+}
+
+static void
+destroy(struct syncer *sy)
+{
+
+	free(sy->dirty);
+	(void)pthread_cond_destroy(&sy->work);
+	(void)pthread_cond_destroy(&sy->woken);
+	(void)pthread_cond_destroy(&sy->wanted);
+	(void)pthread_cond_destroy(&sy->grown);
+	lk_destroy(&sy->lk);
+	free(sy);
 }
 
 int
@@ -281,20 +315,23 @@ syncer_new(const struct syncer_ops *ops, void *arg, uint64_t synced_seq,
 	cond_init(&sy->work);
 	cond_init(&sy->woken);
 	cond_init(&sy->wanted);
+	cond_init(&sy->grown);
 	list_init(&sy->waiters);
-	rc = pthread_create(&sy->ahead, NULL, ahead_thread, sy);
-	if (rc != 0)
+	if ((rc = pthread_create(&sy->ready, NULL, ready_thread, sy)) != 0)
 		goto out_free;
-	if ((rc = pthread_create(&sy->thread, NULL, syncer_thread, sy)) != 0) {
-		stop_thread(sy, sy->ahead, &sy->wanted);
-		goto out_free;
-	}
+	if ((rc = pthread_create(&sy->begin, NULL, begin_thread, sy)) != 0)
+		goto out_ready;
+	if ((rc = pthread_create(&sy->thread, NULL, syncer_thread, sy)) != 0)
+		goto out_begin;
 	*out = sy;
 	return (0);
 
+out_begin:
+	stop_thread(sy, sy->begin, &sy->grown);
+out_ready:
+	stop_thread(sy, sy->ready, &sy->wanted);
 out_free:
-	lk_destroy(&sy->lk);
-	free(sy);
+	destroy(sy);
 	return (-rc);
 }
 
@@ -302,17 +339,13 @@ void
 syncer_free(struct syncer *sy)
 {
 
-	stop_thread(sy, sy->ahead, &sy->wanted);
+	stop_thread(sy, sy->ready, &sy->wanted);
+	stop_thread(sy, sy->begin, &sy->grown);
 	stop_thread(sy, sy->thread, &sy->work);
 	TT_ASSERT(list_empty(&sy->waiters));
 	for (unsigned i = 0; i < sy->n_dirty; i++)
 		seg_put(sy->dirty[i]);
-	free(sy->dirty);
-	(void)pthread_cond_destroy(&sy->work);
-	(void)pthread_cond_destroy(&sy->woken);
-	(void)pthread_cond_destroy(&sy->wanted);
-	lk_destroy(&sy->lk);
-	free(sy);
+	destroy(sy);
 }
 
 int
@@ -349,7 +382,7 @@ syncer_wrote(struct syncer *sy, struct seg *seg, uint64_t pos)
 	if (has_work_locked(sy))
 		(void)pthread_cond_signal(&sy->work);
 	if (has_begin_locked(sy))
-		(void)pthread_cond_signal(&sy->wanted);
+		(void)pthread_cond_signal(&sy->grown);
 	lk_unlock(&sy->lk);
 }
 

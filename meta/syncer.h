@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * syncer.h - makes the log durable: one thread, one round after the other.
- * A second one has the next segment ready before the log needs it, and what is
- * appended written out.
+ * A second one has the next segment ready before the log needs it, a third one
+ * has what is appended written out.
  *
  * A round takes the current end of the log, syncs every segment that holds
  * unsynced bytes before it, and wakes everyone who waits for that end or

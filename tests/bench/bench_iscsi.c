@@ -25,9 +25,9 @@
 #include <iscsi/scsi-lowlevel.h>
 
 #include "meta/base/clock.h"
+#include "tests/bench/common.h"
 
 #define SPAN_BYTES	(UINT64_C(1) << 30)
-#define SECTOR		512u
 #define TARGETS_MAX	4
 #define ROUNDS_MAX	15
 #define DEPTH_MAX	32
@@ -53,8 +53,7 @@ struct target {
 	char name[64];
 	const char *url;
 	long pid;
-	struct iscsi_context *ctx;
-	int lun;
+	struct bench_lun l;
 	double iops[JOBS][ROUNDS_MAX], cpu_us[JOBS][ROUNDS_MAX];
 };
 
@@ -72,26 +71,6 @@ struct run {
 	} slot[DEPTH_MAX];
 };
 
-static uint64_t seed = UINT64_C(0x9e3779b97f4a7c15);
-
-static uint64_t
-next(void)
-{
-
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (seed);
-}
-
-static void
-die(const char *what, const char *why)
-{
-
-	(void)fprintf(stderr, "bench_iscsi: %s: %s\n", what, why);
-	exit(1);
-}
-
 /* CPU time of a process so far, in microseconds. */
 static double
 cpu_us(long pid)
@@ -102,13 +81,13 @@ cpu_us(long pid)
 
 	(void)snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
 	if ((f = fopen(path, "r")) == NULL)
-		die(path, strerror(errno));
+		bench_die(path, strerror(errno));
 	p = fgets(line, sizeof(line), f);
 	(void)fclose(f);
 	if (p == NULL || (p = strrchr(line, ')')) == NULL || sscanf(p + 2,
 	    "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
 	    &sys) != 2)
-		die(path, "cannot be read");
+		bench_die(path, "cannot be read");
 	return ((double)(user + sys) * 1e6 / (double)sysconf(_SC_CLK_TCK));
 }
 
@@ -122,23 +101,11 @@ completed(struct iscsi_context *ctx, int status, void *data, void *arg)
 
 	scsi_free_scsi_task(data);
 	if (status != SCSI_STATUS_GOOD)
-		die(r->t->name, iscsi_get_error(ctx));
+		bench_die(r->t->name, iscsi_get_error(ctx));
 	r->done++;
 	r->in_flight--;
 	if (clock_mono_ns() < r->end_ns && r->done + r->in_flight < r->limit)
 		issue(s);
-}
-
-/* Eight bytes in each block of the buffer: never the same content twice. */
-static void
-freshen(uint8_t *p, uint32_t bytes)
-{
-
-	for (uint32_t i = 0; i < bytes; i += 4096) {
-		uint64_t v = next();
-
-		memcpy(p + i, &v, sizeof(v));
-	}
 }
 
 static void
@@ -147,17 +114,17 @@ issue(struct slot *s)
 	struct run *r = s->r;
 	uint32_t bytes = r->j->bytes;
 	uint64_t n = SPAN_BYTES / bytes;
-	uint64_t lba = (r->j->random ? next() % n : r->pos++ % n) *
+	uint64_t lba = (r->j->random ? bench_next() % n : r->pos++ % n) *
 	    (bytes / SECTOR);
 	struct scsi_task *task;
 
 	if (r->j->write) {
-		freshen(r->buf[s->no], bytes);
-		task = iscsi_write16_task(r->t->ctx, r->t->lun, lba,
+		bench_freshen(r->buf[s->no], bytes);
+		task = iscsi_write16_task(r->t->l.ctx, r->t->l.lun, lba,
 		    r->buf[s->no], bytes, (int)SECTOR, 0, 0, 0, 0, 0,
 		    completed, s);
 	} else {
-		task = iscsi_read16_task(r->t->ctx, r->t->lun, lba, bytes,
+		task = iscsi_read16_task(r->t->l.ctx, r->t->l.lun, lba, bytes,
 		    (int)SECTOR, 0, 0, 0, 0, 0, completed, s);
 		s->iov.iov_base = r->buf[s->no];
 		s->iov.iov_len = bytes;
@@ -165,7 +132,7 @@ issue(struct slot *s)
 			scsi_task_set_iov_in(task, &s->iov, 1);
 	}
 	if (task == NULL)
-		die(r->t->name, iscsi_get_error(r->t->ctx));
+		bench_die(r->t->name, iscsi_get_error(r->t->l.ctx));
 	r->in_flight++;
 }
 
@@ -174,13 +141,13 @@ serve(struct run *r)
 {
 
 	while (r->in_flight > 0) {
-		struct pollfd p = { .fd = iscsi_get_fd(r->t->ctx),
-		    .events = (short)iscsi_which_events(r->t->ctx) };
+		struct pollfd p = { .fd = iscsi_get_fd(r->t->l.ctx),
+		    .events = (short)iscsi_which_events(r->t->l.ctx) };
 
 		if (poll(&p, 1, 10000) <= 0)
-			die(r->t->name, "no answer for 10 s");
-		if (iscsi_service(r->t->ctx, p.revents) != 0)
-			die(r->t->name, iscsi_get_error(r->t->ctx));
+			bench_die(r->t->name, "no answer for 10 s");
+		if (iscsi_service(r->t->l.ctx, p.revents) != 0)
+			bench_die(r->t->name, iscsi_get_error(r->t->l.ctx));
 	}
 }
 
@@ -195,14 +162,8 @@ run_job(struct target *t, const struct job *j, uint64_t ms, uint64_t limit,
 
 	r.end_ns = begun + ms * 1000000;
 	for (unsigned i = 0; i < j->depth; i++) {
-		if (pool[i] == NULL) {
-			pool[i] = aligned_alloc(4096, 1u << 20);
-			for (uint32_t k = 0; k < 1u << 20; k += 8) {
-				uint64_t v = next();
-
-				memcpy(pool[i] + k, &v, sizeof(v));
-			}
-		}
+		if (pool[i] == NULL)
+			pool[i] = bench_buf(1u << 20);
 		r.buf[i] = pool[i];
 		r.slot[i] = (struct slot){ .r = &r, .no = i };
 		issue(&r.slot[i]);
@@ -216,42 +177,21 @@ static void
 login(struct target *t, char *spec)
 {
 	char *url = strchr(spec, '='), *pid;
-	struct iscsi_url *u;
 
 	if (url == NULL || (pid = strrchr(spec, '=')) == url)
-		die(spec, "want NAME=URL=PID");
+		bench_die(spec, "want NAME=URL=PID");
 	*url++ = *pid++ = '\0';
 	(void)snprintf(t->name, sizeof(t->name), "%s", spec);
 	t->url = url;
 	t->pid = strtol(pid, NULL, 10);
-	t->ctx = iscsi_create_context("iqn.2026-01.example:bench");
-	if (t->ctx == NULL || (u = iscsi_parse_full_url(t->ctx, url)) == NULL)
-		die(url, "not a URL");
-	(void)iscsi_set_session_type(t->ctx, ISCSI_SESSION_NORMAL);
-	(void)iscsi_set_targetname(t->ctx, u->target);
-	(void)iscsi_set_header_digest(t->ctx, ISCSI_HEADER_DIGEST_NONE);
-	if (u->user[0] != '\0')
-		(void)iscsi_set_initiator_username_pwd(t->ctx, u->user,
-		    u->passwd);
-	t->lun = u->lun;
-	if (iscsi_full_connect_sync(t->ctx, u->portal, u->lun) != 0)
-		die(url, iscsi_get_error(t->ctx));
-	iscsi_destroy_url(u);
-}
-
-static int
-by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x < y ? -1 : x > y);
+	bench_login(&t->l, url, "iqn.2026-01.example:bench");
 }
 
 static double
 median(double *v, unsigned n)
 {
 
-	qsort(v, n, sizeof(*v), by_value);
+	bench_sort(v, n);
 	return (n % 2 != 0 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2);
 }
 
@@ -294,7 +234,7 @@ main(int argc, char **argv)
 			return (2);
 	}
 	if (rounds == 0 || rounds > ROUNDS_MAX || optind == argc)
-		die("usage", "bench_iscsi [-r ROUNDS] [-s SECONDS] "
+		bench_die("usage", "bench_iscsi [-r ROUNDS] [-s SECONDS] "
 		    "[-j JOBS] NAME=URL=PID ...");
 	for (; optind < argc && n < TARGETS_MAX; optind++)
 		login(&t[n++], argv[optind]);
@@ -320,6 +260,6 @@ main(int argc, char **argv)
 		(void)fflush(stdout);
 	}
 	for (unsigned i = 0; i < n; i++)
-		(void)iscsi_destroy_context(t[i].ctx);
+		(void)iscsi_destroy_context(t[i].l.ctx);
 	return (0);
 }
