@@ -7,7 +7,7 @@
  * One process writes 1 MiB pieces to A in order, depth 8, at a pace of so many
  * megabytes a second (800; 0: none; what the machine cannot do it does as fast
  * as it can).  Another one writes 4 KiB to B at random, with one SYNCHRONIZE
- * CACHE behind it, one after the other, with a rest of 2 ms, and prints how
+ * CACHE behind it, one after the other, with a rest of 0 to 20 ms, and prints how
  * long the flushes took.
  *
  * With a folder the same is done to plain files in it first (disk.h): what the
@@ -180,7 +180,7 @@ flush_b(const struct bench_lun *l, uint64_t seconds, struct shared *sh,
 	begun = clock_mono_ns();
 	while (clock_mono_ns() - begun < seconds * 1000000000) {
 		flushes_add(f, flush_once(l, buf));
-		(void)usleep(REST_US);
+		(void)usleep((unsigned)(bench_next() % REST_MAX_US));
 	}
 	a = atomic_load(&sh->written) - a;
 	flushes_end(f, (double)a * BIG_BYTES / 1e6,

@@ -128,7 +128,7 @@ flush_disk(struct disk *d, uint64_t seconds, struct flushes *out)
 		if (fdatasync(fd) != 0)
 			bench_die("fdatasync", strerror(errno));
 		flushes_add(out, (double)(clock_mono_ns() - t) / 1e6);
-		(void)usleep(REST_US);
+		(void)usleep((unsigned)(bench_next() % REST_MAX_US));
 	}
 	flushes_end(out, (double)(atomic_load(&d->pos) - from) * PIECE_BYTES /
 	    1e6, (double)(clock_mono_ns() - begun) / 1e9);

@@ -8,8 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Between two flushes. */
-#define REST_US	2000u
+/*
+ * Between two flushes, at most and at random: who flushes at once again finds
+ * little to write out, and who comes later what was left to him.
+ */
+#define REST_MAX_US	20000u
 
 struct flushes {
 	double *ms;	/* of each; sorted by flushes_end; free() */
