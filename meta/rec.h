@@ -95,6 +95,7 @@
 #define SECTOR_SHIFT	9
 #define SEG_HEADER_BYTES 4096u
 #define SEG_HEADER_SECTORS (SEG_HEADER_BYTES / SECTOR_BYTES)
+#define SEG_NONCE_OFF	80u		/* 16 bytes, in every version */
 #define REC_FIXED_BYTES	128u
 #define REC_PAYLOAD_MAX	(1u << 20)
 /*

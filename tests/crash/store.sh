@@ -32,9 +32,10 @@ record() {	# seed
 	    "$TT_BIN/tests/crash-workload" "$work/store" --seed "$1" \
 	    --steps "${TT_STEPS:-200}" --rounds 8
 }
+# Each spends about half of its time waiting for its own threads.
 cuts() {
 	"$TT_BIN/tests/crash-check" --trace "$work/trace" --work "$work/w" \
-	    --seed "$seed" --jobs "$(nproc)" "$@"
+	    --seed "$seed" --jobs $((2 * $(nproc))) "$@"
 }
 found() {	# what is pretended
 	check "found: $*" cuts --expect-failures --cuts 60 "$@"

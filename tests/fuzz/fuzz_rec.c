@@ -11,7 +11,7 @@
 #include "meta/base/bytes.h"
 #include "meta/rec.h"
 
-enum { SEG_SUM_OFF = 4088, SEG_NONCE_OFF = 80, REC_SUM_OFF = 120 };
+enum { SEG_SUM_OFF = 4088, REC_SUM_OFF = 120 };
 
 static const uint8_t nonce[16] = "0123456789abcde";
 

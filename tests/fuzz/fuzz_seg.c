@@ -16,7 +16,7 @@
 #define NUMBER		3u
 #define INPUT_MAX	65536u
 
-enum { SEG_NUMBER_OFF = 56, SEG_NONCE_OFF = 80, SEG_SUM_OFF = 4088,
+enum { SEG_NUMBER_OFF = 56, SEG_SUM_OFF = 4088,
 	REC_SUM_OFF = 120 };
 
 static struct segfix f;

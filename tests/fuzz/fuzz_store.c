@@ -34,7 +34,7 @@
 #define RECS_MAX	120u
 #define UNDO_MAX	64u
 
-enum { SEG_NONCE_OFF = 80, SEG_SUM_OFF = 4088, REC_PAYLOAD_SUM_OFF = 88,
+enum { SEG_SUM_OFF = 4088, REC_PAYLOAD_SUM_OFF = 88,
 	REC_SUM_OFF = 120 };
 
 struct place_of {
