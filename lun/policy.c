@@ -101,10 +101,19 @@ lunset_set_dedup(struct lunset *ls, const char *lun, bool on)
 	return (change(ls, lun, put_dedup, on));
 }
 
-/* The record is in the log behind all that was acknowledged, and synced. */
+/*
+ * All that was acknowledged before the record is durable with it.  A write that
+ * came between the record and its effect may have been answered without waiting
+ * for anything: so there is one more sync behind the effect.
+ */
 int
 lunset_set_write_through(struct lunset *ls, const char *lun, bool on)
 {
+	struct log_state now;
+	int rc = change(ls, lun, put_write_through, on);
 
-	return (change(ls, lun, put_write_through, on));
+	if (rc != 0 || !on)
+		return (rc);
+	log_state(ls->log, &now);
+	return (log_sync(ls->log, now.end_pos));
 }

@@ -125,7 +125,16 @@ keep(struct nodes *ns, locator loc, unsigned flags, bool both,
 	nodecache_put(ns->cache, loc, both, n);
 }
 
+/* Tells nothing about what is on the disk. */
 static bool
+is_passing(int rc)
+{
+
+	return (rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE);
+}
+
+/* 1, 0, or an error that is_passing. */
+static int
 leads_to_copy(struct nodes *ns, const struct place *child, unsigned copy,
     uint8_t *buf)
 {
@@ -136,12 +145,12 @@ leads_to_copy(struct nodes *ns, const struct place *child, unsigned copy,
 	struct id id;
 	int rc;
 
-	if (segment_of(ns, child->loc, copy, &s, &off_bytes) != 0)
-		return (false);
-	rc = seg_read(s, buf, len, off_bytes);
-	seg_put(s);
+	if ((rc = segment_of(ns, child->loc, copy, &s, &off_bytes)) == 0) {
+		rc = seg_read(s, buf, len, off_bytes);
+		seg_put(s);
+	}
 	if (rc != 0)
-		return (false);
+		return (is_passing(rc) ? rc : 0);
 	if (nodes_is_locator(child->loc)) {
 		memcpy(n.b, buf, NODE_BYTES);
 		id = node_id(&n);
@@ -151,27 +160,28 @@ leads_to_copy(struct nodes *ns, const struct place *child, unsigned copy,
 	return (id_equal(&id, &child->id));
 }
 
-/* Does the locator lead to the child, or to its other copy?  Reads it. */
-static bool
+/* The same of the child, or of its other copy.  Reads it. */
+static int
 leads_to(struct nodes *ns, struct place child)
 {
 	uint8_t *buf = malloc((size_t)loc_sectors(child.loc) * SECTOR_BYTES);
-	bool ok;
+	int rc;
 
 	if (buf == NULL)
-		return (false);
-	ok = leads_to_copy(ns, &child, 0, buf) ||
-	    (nodes_is_locator(child.loc) && leads_to_copy(ns, &child, 1, buf));
+		return (-ENOMEM);
+	rc = leads_to_copy(ns, &child, 0, buf);
+	if (rc == 0 && nodes_is_locator(child.loc))
+		rc = leads_to_copy(ns, &child, 1, buf);
 	free(buf);
-	return (ok);
+	return (rc);
 }
 
 /* The ids are the same in both; where locators differ, one is damaged. */
-bool
+int
 nodes_reconcile(struct nodes *ns, struct place p, struct node *n,
     const struct node *twin)
 {
-	bool known = true;
+	int known = 1, rc;
 
 	for (unsigned i = 0; i < NODE_FANOUT; i++) {
 		struct place a = node_child(n, i), b = node_child(twin, i);
@@ -183,12 +193,12 @@ nodes_reconcile(struct nodes *ns, struct place p, struct node *n,
 			node_set_child(n, i, (struct place){ .loc = 0 });
 			continue;
 		}
-		if (leads_to(ns, a))
-			continue;
-		if (leads_to(ns, b))
+		if ((rc = leads_to(ns, a)) == 0 && (rc = leads_to(ns, b)) == 1)
 			node_set_child(n, i, b);
-		else
-			known = false;
+		if (rc < 0)
+			return (rc);
+		if (rc == 0)
+			known = 0;
 	}
 	if (msg_allowed(&damage_limit, 10))
 		msg_err("node at segment %u sector %u: its two copies differ; "
@@ -202,14 +212,18 @@ static int
 load_both(struct nodes *ns, struct place p, unsigned flags, struct node *out)
 {
 	struct node twin;
-	int rc, rc2;
+	int rc, rc2, known;
 
 	rc = read_copy(ns, p, 0, out);
 	rc2 = read_copy(ns, p, 1, &twin);
+	/* One that was not looked at may be the one with the right locators. */
+	if (is_passing(rc) || is_passing(rc2))
+		return (is_passing(rc) ? rc : rc2);
 	if (rc == 0 && rc2 == 0) {
-		bool known = memcmp(out, &twin, sizeof(twin)) == 0 ||
+		known = memcmp(out, &twin, sizeof(twin)) == 0 ? 1 :
 		    nodes_reconcile(ns, p, out, &twin);
-
+		if (known < 0)
+			return (known);
 		/* Space reclaim: what either of them names must live. */
 		if (!known && (flags & NODE_NO_KEEP) != 0)
 			return (-EILSEQ);

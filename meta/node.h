@@ -97,6 +97,7 @@ enum {
  * nodes_load(ns, p, flags, out):
  * Read, verify and cache a node, the first copy or else the other; blocks.
  * Errors: -EILSEQ both copies are damaged, -EIO or -ENOENT unreadable; logged.
+ * With NODE_BOTH -ENOMEM, -EMFILE, -ENFILE: one of them was not looked at.
  * Threads: any that may block (the keeper, tools).
  */
 int nodes_load(struct nodes *ns, struct place p, unsigned flags,

@@ -227,6 +227,17 @@ rewrite(struct nodes *ns, struct place p, struct copy *bad, struct copy *good)
 	return (copy_read(bad, &p));
 }
 
+/*
+ * They were opened one after the other, and space reclaim may have moved the
+ * node in between.  Others lie beside it then in the one than in the other.
+ */
+static bool
+are_twins(const struct copy *copy)
+{
+
+	return (seg_number(copy[1].seg) == seg_number(copy[0].seg) + 1);
+}
+
 static void
 repair(struct nodes *ns, struct place p, struct copy *copy, unsigned i,
     struct node_check *c)
@@ -235,7 +246,7 @@ repair(struct nodes *ns, struct place p, struct copy *copy, unsigned i,
 
 	if (copy[i].seg == NULL)
 		return;
-	rc = rewrite(ns, p, &copy[i], &copy[!i]);
+	rc = are_twins(copy) ? rewrite(ns, p, &copy[i], &copy[!i]) : -EAGAIN;
 	c->repaired[i] = rc == 0;
 	if (rc == 0)
 		msg_warn("node at segment %08x offset %llu was damaged (%d) "
@@ -276,7 +287,7 @@ copies_differ(struct nodes *ns, struct place p, struct copy *copy,
     struct node_check *c)
 {
 	struct node n = copy[0].node;
-	bool known = nodes_reconcile(ns, p, &n, &copy[1].node);
+	bool known = nodes_reconcile(ns, p, &n, &copy[1].node) > 0;
 
 	c->differ = true;
 	/* What is right may be in either: both stay. */

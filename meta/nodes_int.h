@@ -42,8 +42,9 @@ bool nodes_pending(const struct nodes *ns, locator loc, struct node *out);
 /* node.c: a locator that a node can have. */
 bool nodes_is_locator(locator loc);
 /* node.c: ${n} and ${twin} have the same id; take, for each child, the locator
- * that leads to it.  False: neither does so now, for one of them at least. */
-bool nodes_reconcile(struct nodes *ns, struct place p, struct node *n,
+ * that leads to it.  1; 0: neither does so now, for one of them at least;
+ * -ENOMEM, -EMFILE, -ENFILE it was not looked at. */
+int nodes_reconcile(struct nodes *ns, struct place p, struct node *n,
     const struct node *twin);
 
 #endif /* !META_NODES_INT_H */

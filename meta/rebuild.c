@@ -126,7 +126,19 @@ add_segment(struct rebuild *rb, const struct seg_header *h)
 	return (0);
 }
 
-/* A file without a valid header is no segment: recovery knows what to do. */
+static int
+add_bare(struct rebuild *rb, uint32_t number)
+{
+	uint32_t *all;
+
+	all = vec_room(rb->bare, &rb->room_bare, rb->n_bare, sizeof(*all));
+	if (all == NULL)
+		return (-ENOMEM);
+	rb->bare = all;
+	rb->bare[rb->n_bare++] = number;
+	return (0);
+}
+
 static int
 found(void *arg, uint32_t number)
 {
@@ -140,7 +152,9 @@ found(void *arg, uint32_t number)
 		msg_info("rebuild: %zu segments so far", rb->n_seg);
 	if (rc == 0)
 		return (add_segment(rb, &h));
-	if (rc == -EILSEQ || rc == -ENOENT || rb->salvage)
+	if (rc == -EILSEQ)
+		return (add_bare(rb, number));
+	if (rc == -ENOENT || rb->salvage)
 		return (0);
 	msg_err("rebuild: segment %u cannot be read: %s", number,
 	    strerror(-rc));
@@ -166,6 +180,38 @@ rb_find(const struct rebuild *rb, uint32_t number)
 
 /* ---- rows that no dump has ---------------------------------------------- */
 
+static int
+put_segment(struct rebuild *rb, uint32_t number, enum seg_kind kind,
+    uint64_t epoch)
+{
+	uint8_t key[4], val[16] = { 1, (uint8_t)kind };
+
+	put_be32(key, number);
+	put_be64(val + 8, epoch);
+	return (rb_put(rb, CAT_SEGMENT, key, sizeof(key), val, sizeof(val)));
+}
+
+/*
+ * A file that has lost its header, or is but a prepared one?  Its blocks and
+ * nodes are found without a header, and nobody can tell any more that there are
+ * none; without a row it would be removed.  So it stays if it is a twin, or if
+ * the log had passed it: behind that are those that were prepared.
+ */
+static int
+put_bare(struct rebuild *rb, uint32_t number)
+{
+	const struct rb_seg *twin = NULL;
+
+	for (size_t i = 0; i < rb->n_seg && twin == NULL; i++)
+		if (rb->seg[i].h.twin == number)
+			twin = &rb->seg[i];
+	if (twin == NULL && number >= rb->row.pos.segment)
+		return (0);
+	msg_warn("rebuild: segment %u has no valid header; it stays", number);
+	return (put_segment(rb, number, twin != NULL ? twin->h.kind : SEG_LOG,
+	    rb->max_epoch));
+}
+
 /*
  * All are in use: what was free before and is still there is found dead by
  * the next space reclaim.
@@ -177,14 +223,12 @@ put_segments(struct rebuild *rb)
 
 	for (size_t i = 0; i < rb->n_seg && rc == 0; i++) {
 		const struct seg_header *h = &rb->seg[i].h;
-		uint8_t key[4], val[16] = { 1, (uint8_t)h->kind };
 
-		put_be32(key, h->number);
-		put_be64(val + 8, h->epoch);
-		rc = rb_put(rb, CAT_SEGMENT, key, sizeof(key), val,
-		    sizeof(val));
+		rc = put_segment(rb, h->number, h->kind, h->epoch);
 		rb->info.segments++;
 	}
+	for (size_t i = 0; i < rb->n_bare && rc == 0; i++)
+		rc = put_bare(rb, rb->bare[i]);
 	return (rc);
 }
 
@@ -275,6 +319,7 @@ rb_close(struct rebuild *rb)
 	if (rb->dir_fd >= 0)
 		(void)close(rb->dir_fd);
 	free(rb->seg);
+	free(rb->bare);
 }
 
 /* ---- names -------------------------------------------------------------- */
@@ -297,8 +342,9 @@ keep_old(int dir_fd, const char *path)
 		rc = fsutil_rename_new(dir_fd, OLD_NAME, dir_fd, name);
 	}
 	if (rc == 0)
-		msg_info("rebuild: the old catalogue is kept as %s/%s", path,
-		    name);
+		msg_info("rebuild: the old catalogue is kept as %s/%s; it may "
+		    "be deleted when tt-admin verify --all has found no "
+		    "damage", path, name);
 	return (rc == -ENOENT ? 0 : rc);
 }
 

@@ -29,6 +29,8 @@ struct rebuild {
 	uint64_t n_puts;		/* in it */
 	struct rb_seg *seg;		/* by number */
 	size_t n_seg, room_seg;
+	uint32_t *bare;			/* files without a valid header */
+	size_t n_bare, room_bare;
 	uint32_t max_number;		/* also of what is gone, as far as known */
 	uint64_t max_epoch;
 	uint64_t told_ms;

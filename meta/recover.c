@@ -29,7 +29,8 @@ add_cand(struct recovery *rv, const struct seg_header *h)
 }
 
 static int
-add_other(struct recovery *rv, uint32_t number, enum other_kind what)
+add_other(struct recovery *rv, uint32_t number, enum other_kind what,
+    const uint8_t *buf)
 {
 	struct other *all;
 
@@ -37,7 +38,10 @@ add_other(struct recovery *rv, uint32_t number, enum other_kind what)
 	if (all == NULL)
 		return (-ENOMEM);
 	rv->others = all;
-	all[rv->n_others++] = (struct other){ number, what };
+	all += rv->n_others++;
+	*all = (struct other){ .number = number, .what = what };
+	if (buf != NULL)
+		memcpy(all->nonce, buf + SEG_NONCE_OFF, sizeof(all->nonce));
 	return (0);
 }
 
@@ -68,20 +72,20 @@ classify(struct recovery *rv, uint32_t number, const uint8_t *buf)
 	}
 	if (rc != 0)
 		return (add_other(rv, number, all_zero(buf, SEG_HEADER_BYTES) ?
-		    OTHER_UNUSED : OTHER_DAMAGED));
+		    OTHER_UNUSED : OTHER_DAMAGED, buf));
 	if (memcmp(h.store_uuid, rv->conf.store_uuid, 16) != 0) {
 		msg_err("segment %u belongs to another store", number);
 		return (rv->conf.salvage ?
-		    add_other(rv, number, OTHER_DAMAGED) : -EUCLEAN);
+		    add_other(rv, number, OTHER_DAMAGED, buf) : -EUCLEAN);
 	}
 	if (h.number != number)
-		return (add_other(rv, number, OTHER_UNUSED));
+		return (add_other(rv, number, OTHER_UNUSED, NULL));
 	switch (h.kind) {
 	case SEG_LOG:
 		return (add_cand(rv, &h));
 	case SEG_NODES:
 		rv->max_epoch = TT_MAX(rv->max_epoch, h.epoch);
-		return (add_other(rv, number, OTHER_NODES));
+		return (add_other(rv, number, OTHER_NODES, NULL));
 	case SEG_MOVED:
 		return (0);
 	}
@@ -104,9 +108,9 @@ found(void *arg, uint32_t number)
 		seg_put(s);
 	}
 	if (rc != 0 && rc != -ENODATA && rv->conf.salvage)
-		return (add_other(rv, number, OTHER_DAMAGED));
+		return (add_other(rv, number, OTHER_DAMAGED, NULL));
 	if (rc == -ENODATA)	/* shorter than a header: a crash in its making */
-		return (add_other(rv, number, OTHER_UNUSED));
+		return (add_other(rv, number, OTHER_UNUSED, NULL));
 	return (rc != 0 ? rc : classify(rv, number, buf));
 }
 
@@ -308,6 +312,31 @@ image_proves(const struct recovery *rv, const struct seg_header *h,
 }
 
 /*
+ * The same of files whose header is damaged: with what is left of it, the
+ * nonce, its records can be told from what was in the file before.  Epochs
+ * need not be looked at: what a recovery has cut off never knew more to be
+ * durable than what that recovery kept.
+ */
+static int
+damaged_prove(struct recovery *rv, uint64_t seq, bool *out)
+{
+	int rc;
+
+	for (size_t i = 0; i < rv->n_others && !*out; i++) {
+		const struct other *o = &rv->others[i];
+		struct seg_header h = { .number = o->number };
+
+		if (o->what != OTHER_DAMAGED)
+			continue;
+		memcpy(h.nonce, o->nonce, sizeof(h.nonce));
+		if ((rc = load_image(rv, o->number, true)) != 0)
+			return (rc);
+		*out = image_proves(rv, &h, SEG_HEADER_SECTORS, seq, 0);
+	}
+	return (0);
+}
+
+/*
  * Nothing continues ${rv->pos} in ${c} (NULL: there is no segment at all).
  * Only records of the last epoch, and only those outside the chain, can tell
  * that the next one was durable.  In ${c} they lie behind what was replayed of
@@ -330,6 +359,8 @@ proved_durable(struct recovery *rv, const struct cand *c, bool *out)
 			return (rc);
 		*out = image_proves(rv, &o->h, SEG_HEADER_SECTORS, seq, epoch);
 	}
+	if ((rc = damaged_prove(rv, seq, out)) != 0)
+		return (rc);
 	/* The caller goes on with its own image. */
 	return (c == NULL ? 0 : load_image(rv, c->h.number, true));
 }

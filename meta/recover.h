@@ -42,6 +42,11 @@ struct recover_conf {
 	 */
 	bool salvage;
 	recover_fn *replay;
+	/*
+	 * Is a segment that has no header in use all the same, by the word of
+	 * the catalogue?  NULL: none is.
+	 */
+	bool (*in_use)(void *arg, uint32_t number);
 	void *arg;
 };
 
@@ -74,9 +79,10 @@ int recovery_sync(struct recovery *rv);
 
 /*
  * Remove what no one can refer to: log segments outside the chain behind the
- * start, node segments behind the last committed pair; cut the unused tails
- * of the last ones off.  ${gone} is told each number removed.  Only after
- * recovery_sync.  Failures cost space and are logged.
+ * start, node segments behind the last committed pair, files without a header
+ * that are not ${conf->in_use}; cut the unused tails of the last ones off.
+ * ${gone} is told each number removed.  Only after recovery_sync.  Failures
+ * cost space and are logged.
  */
 void recovery_clean(struct recovery *rv, void (*gone)(void *, uint32_t),
     void *arg);

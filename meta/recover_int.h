@@ -24,6 +24,7 @@ enum other_kind { OTHER_NODES, OTHER_UNUSED, OTHER_DAMAGED };
 struct other {
 	uint32_t number;
 	enum other_kind what;
+	uint8_t nonce[16];		/* DAMAGED: what is in its place */
 };
 
 struct recovery {

@@ -115,6 +115,19 @@ drop(struct recovery *rv, uint32_t number, void (*gone)(void *, uint32_t),
 }
 
 /*
+ * No header is what a file has that was prepared and not used yet.  But a disk
+ * may also lose the write of one, and what the blocks and nodes behind it are
+ * is known without it.
+ */
+static bool
+is_bare(const struct recovery *rv, const struct other *o)
+{
+
+	return (o->what == OTHER_UNUSED && rv->conf.in_use != NULL &&
+	    rv->conf.in_use(rv->conf.arg, o->number));
+}
+
+/*
  * Crash: each step is harmless by itself: the next opening finds less to do.
  */
 void
@@ -136,6 +149,9 @@ recovery_clean(struct recovery *rv, void (*gone)(void *, uint32_t), void *arg)
 		if (o->what == OTHER_DAMAGED)
 			msg_warn("segment %u has a damaged header and is not "
 			    "in use: it is left alone", o->number);
+		else if (is_bare(rv, o))
+			msg_err("segment %u has lost its header and is in use: "
+			    "it is left alone", o->number);
 		else if (o->what == OTHER_UNUSED ||
 		    node == 0 || o->number > node + 1)
 			drop(rv, o->number, gone, arg);

@@ -15,7 +15,6 @@
 
 #define SEG_VERSION	1u
 #define SEG_COMPAT_KNOWN UINT64_C(0)
-#define OFF_NONCE	80
 #define OFF_ZERO	140
 #define OFF_SUM		(SEG_HEADER_BYTES - 8)
 
@@ -36,7 +35,7 @@ seg_header_enc(const struct seg_header *h,
 	put_be32(out + 60, h->bytes);
 	put_be64(out + 64, h->epoch);
 	put_be64(out + 72, h->created_ns);
-	memcpy(out + OFF_NONCE, h->nonce, 16);
+	memcpy(out + SEG_NONCE_OFF, h->nonce, 16);
 	put_be32(out + 96, h->prev_segment);
 	put_be32(out + 100, h->prev_end_sectors);
 	put_be64(out + 104, h->prev_sum);
@@ -70,7 +69,7 @@ seg_header_dec(const uint8_t in[static SEG_HEADER_BYTES],
 	uint32_t kind;
 
 	if (memcmp(in, magic, sizeof(magic)) != 0 ||
-	    get_be64(in + OFF_SUM) != rec_sum(in + OFF_NONCE, in, OFF_SUM))
+	    get_be64(in + OFF_SUM) != rec_sum(in + SEG_NONCE_OFF, in, OFF_SUM))
 		return (-EILSEQ);
 	if (get_be32(in + 8) != SEG_VERSION || get_be64(in + 24) != 0 ||
 	    get_be64(in + 32) != 0)
@@ -84,7 +83,7 @@ seg_header_dec(const uint8_t in[static SEG_HEADER_BYTES],
 	h.bytes = get_be32(in + 60);
 	h.epoch = get_be64(in + 64);
 	h.created_ns = get_be64(in + 72);
-	memcpy(h.nonce, in + OFF_NONCE, 16);
+	memcpy(h.nonce, in + SEG_NONCE_OFF, 16);
 	h.prev_segment = get_be32(in + 96);
 	h.prev_end_sectors = get_be32(in + 100);
 	h.prev_sum = get_be64(in + 104);

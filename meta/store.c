@@ -293,6 +293,25 @@ replay_one(void *arg, const struct rec *r, const uint8_t *hdr,
 }
 
 /*
+ * Its row tells: a pair of nodes that was committed, or moved blocks.  A log
+ * segment without a header cannot be read, and recovery has found that out.
+ */
+static bool
+is_in_use(void *arg, uint32_t number)
+{
+	struct store *st = arg;
+	enum seg_kind kind;
+	bool freed;
+	int rc = gc_row_get(st->cat, number, &kind, &freed);
+
+	if (rc != 0)
+		return (rc != -ENOENT);
+	if (freed || kind == SEG_LOG)
+		return (false);
+	return (kind == SEG_MOVED || number <= st->row.node_segment + 1);
+}
+
+/*
  * Recovery: replay, make durable what was replayed, and only then clean up
  * and begin an epoch.  A crash anywhere in it: the next opening does the same.
  */
@@ -307,6 +326,7 @@ recover(struct store *st, struct log_pos *end)
 		.node_end_sectors = st->row.node_end_sectors,
 		.salvage = st->conf.salvage,
 		.replay = replay_one,
+		.in_use = is_in_use,
 		.arg = st,
 	};
 	uint64_t begun = clock_mono_ms();

@@ -6,6 +6,22 @@
 #include "tests/unit/meta/faults.h"
 #include "tests/unit/meta/nodefix.h"
 
+static struct {
+	int err;
+	unsigned at, n;			/* the read that fails; so far */
+} refuse;
+
+FAULT_EXPORT ssize_t
+pread(int fd, void *buf, size_t n, off_t off)
+{
+
+	if (refuse.at != 0 && ++refuse.n == refuse.at) {
+		errno = refuse.err;
+		return (-1);
+	}
+	return (syscall(SYS_pread64, fd, buf, n, off));
+}
+
 /* Nodes ${from}.. are all there, read from the files. */
 static void
 expect_nodes(struct nodefix *x, const struct place *p, uint64_t from,
@@ -221,7 +237,66 @@ test_sync_fails(void)
 	}
 }
 
+/* A parent and its child; the locator in one copy of the parent is wrong. */
+static void
+wrong_locator(struct nodefix *x, unsigned copy, struct place *p,
+    struct node *parent)
+{
+	struct place child;
+	uint64_t at;
+	uint8_t c;
+
+	nodefix_setup(x, NODEFIX_BYTES);
+	nodefix_put(x, &child, 0, 1);
+	memset(parent, 0, sizeof(*parent));
+	node_set_child(parent, 9, child);
+	CU_ASSERT_EQUAL_FATAL(nodes_put(x->ns, parent, p), 0);
+	CU_ASSERT_EQUAL(nodes_flush(x->ns), 0);
+	CU_ASSERT_EQUAL(nodes_sync(x->ns), 0);
+	at = (uint64_t)loc_off_sectors(p->loc) * SECTOR_BYTES + 9 * PLACE_LEN +
+	    22;
+	nodefix_get(x, loc_segment(p->loc) + copy, at, &c, 1);
+	c ^= 0x40;
+	nodefix_write(x, loc_segment(p->loc) + copy, at, &c, 1);
+}
+
+/*
+ * Whoever compares both copies must not go by one of them because the other
+ * one, or what it leads to, could not be looked at for want of memory or
+ * descriptors: what is copied or freed then would be the wrong place for good.
+ */
+static void
+test_not_looked_at(void)
+{
+	static const int errs[] = { ENOMEM, EMFILE, ENFILE };
+	struct node parent, n;
+	struct nodefix x;
+	struct place p;
+	int rc;
+
+	for (unsigned i = 0; i < 3 * 2 * 2; i++) {
+		unsigned flags = NODE_BOTH | (i & 1 ? NODE_NO_KEEP : 0);
+
+		wrong_locator(&x, i >> 1 & 1, &p, &parent);
+		refuse.err = errs[i / 4];
+		for (refuse.at = 1;; refuse.at++) {
+			nodefix_reopen(&x);
+			refuse.n = 0;
+			rc = nodes_load(x.ns, p, flags, &n);
+			CU_ASSERT(rc == -refuse.err || (rc == 0 &&
+			    memcmp(&n, &parent, sizeof(n)) == 0));
+			if (refuse.n < refuse.at)
+				break;
+		}
+		CU_ASSERT_EQUAL(rc, 0);
+		CU_ASSERT(refuse.at > 3);
+		refuse.at = 0;
+		nodefix_teardown(&x);
+	}
+}
+
 static const struct unit_test tests[] = {
+	{ "a copy that was not looked at", test_not_looked_at },
 	{ "a write that fails", test_write_fails },
 	{ "the second copy fails", test_second_copy_fails },
 	{ "no pair", test_no_pair },

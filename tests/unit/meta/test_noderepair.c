@@ -2,11 +2,28 @@
 /*
  * A bad copy is made good again from the other one, and when not.
  */
+#include <sys/syscall.h>
+
 #include "meta/noderepair.h"
 #include "meta/segmedium.h"
 #include "tests/unit/meta/nodefix.h"
 
 enum { N = 30 };
+
+/* Done behind the next read. */
+static void (*behind_read)(void);
+
+__attribute__((visibility("default"))) ssize_t
+pread(int fd, void *buf, size_t n, off_t off)
+{
+	ssize_t got = syscall(SYS_pread64, fd, buf, n, off);
+	void (*fn)(void) = behind_read;
+
+	behind_read = NULL;
+	if (fn != NULL)
+		fn();
+	return (got);
+}
 
 struct fix {
 	struct nodefix x;
@@ -320,6 +337,98 @@ test_locator(void)
 	}
 }
 
+static struct {
+	struct catalog *cat;
+	struct moved *m;
+	struct moved_run note;
+} move;
+
+static void
+move_it(void)
+{
+	struct cat_txn *t;
+
+	CU_ASSERT_EQUAL_FATAL(catalog_begin(move.cat, &t), 0);
+	CU_ASSERT_EQUAL(moved_put(move.m, t, &move.note), 0);
+	CU_ASSERT_EQUAL_FATAL(catalog_commit(t), 0);
+}
+
+static void
+copy_node(struct fix *f, uint32_t from, uint32_t to, locator loc)
+{
+	uint64_t at = (uint64_t)loc_off_sectors(loc) * SECTOR_BYTES;
+	struct node n;
+
+	nodefix_get(&f->x, from, at, &n, sizeof(n));
+	nodefix_write(&f->x, to, at, &n, sizeof(n));
+}
+
+/*
+ * The node is moved, to the same offset, when one copy of it has been read:
+ * what lies beside it there must not come to lie beside it here.
+ */
+static void
+moved_between(unsigned bad)
+{
+	struct place other[N];
+	struct node_check c;
+	char dir[256];
+	uint8_t *was;
+	struct node n;
+	struct fix f;
+
+	setup(&f);
+	nodefix_put(&f.x, other, 100, N);
+	CU_ASSERT_EQUAL(nodes_flush(f.x.ns), 0);
+	CU_ASSERT_EQUAL_FATAL(loc_segment(other[5].loc), 3);
+	CU_ASSERT_EQUAL(loc_off_sectors(other[5].loc),
+	    loc_off_sectors(f.p[5].loc));
+	(void)snprintf(dir, sizeof(dir), "%s", tmpdir_path(&f.x.f.t,
+	    "catalog"));
+	CU_ASSERT_EQUAL_FATAL(catalog_init(dir), 0);
+	CU_ASSERT_EQUAL_FATAL(catalog_open(dir, 16u << 20, &move.cat), 0);
+	nodefix_reopen(&f.x);
+	CU_ASSERT_EQUAL_FATAL(moved_open(move.cat, f.x.f.ss, &move.m), 0);
+	nodes_free(f.x.ns);
+	f.x.conf.moved = move.m;
+	CU_ASSERT_EQUAL_FATAL(nodes_new(&f.x.conf, &f.x.ns), 0);
+	move.note = (struct moved_run){ 1, loc_off_sectors(f.p[5].loc),
+	    NODE_SECTORS, 3, loc_off_sectors(f.p[5].loc) };
+	copy_node(&f, 1, 3, f.p[5].loc);
+	copy_node(&f, 1, 4, f.p[5].loc);
+	/* The old first one, or the new second one. */
+	f.p[5].loc = loc_make(bad == 0 ? 1 : 3, loc_off_sectors(f.p[5].loc),
+	    NODE_SECTORS, LOC_F_NODE);
+	flip(&f, 5, bad, 9);
+	f.p[5].loc = loc_make(1, loc_off_sectors(f.p[5].loc), NODE_SECTORS,
+	    LOC_F_NODE);
+	was = bytes_of(&f);
+	behind_read = move_it;
+	CU_ASSERT_EQUAL(nodes_check(f.x.ns, f.p[5], true, &n, &c), 0);
+	CU_ASSERT_PTR_NULL(behind_read);
+	CU_ASSERT_TRUE(nodefix_is(&n, 5));
+	CU_ASSERT_EQUAL(c.rc[bad], -EILSEQ);
+	CU_ASSERT_FALSE(c.repaired[bad]);
+	CU_ASSERT_TRUE(same_bytes(&f, was));
+	for (unsigned i = 0; i < N; i++)
+		CU_ASSERT(i == 5 || (nodes_load(f.x.ns, other[i], NODE_FROM_TWIN,
+		    &n) == 0 && nodefix_is(&n, 100 + i)));
+	/* The next look finds both together. */
+	CU_ASSERT_EQUAL(nodes_check(f.x.ns, f.p[5], true, &n, &c), 0);
+	CU_ASSERT_EQUAL(c.repaired[bad], bad == 1);
+	moved_close(move.m);
+	catalog_close(move.cat);
+	nodefix_teardown(&f.x);
+}
+
+static void
+test_moved_between(void)
+{
+
+	moved_between(0);
+	moved_between(1);
+}
+
 static void
 test_medium(void)
 {
@@ -354,6 +463,7 @@ static const struct unit_test tests[] = {
 	{ "a file cut short, a file gone", test_short },
 	{ "locators", test_locator },
 	{ "a bad locator and a bad child", test_locator_and_child },
+	{ "moved between two looks", test_moved_between },
 	{ "reading the medium", test_medium },
 };
 

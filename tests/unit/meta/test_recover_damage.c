@@ -127,8 +127,12 @@ check_segment_loss(unsigned n, unsigned s, unsigned m)
 	recfix_setup(&x, o, n, UINT64_C(1) << s);
 	image_save(&x, &im);
 	for (enum seg_loss how = SEG_FLIPPED; how < SEG_LOSSES; how++) {
-		/* What proves it is behind the sync and in another segment. */
-		bool proved = s >= 2 * m && TT_MAX(s + 1, 2 * m + 2) < n;
+		/*
+		 * What proves it is behind the sync, and in another segment
+		 * unless enough of the header is left.
+		 */
+		bool proved = s >= 2 * m && TT_MAX(s + 1,
+		    how == SEG_FLIPPED ? 0 : 2 * m + 2) < n;
 
 		lose_segment(&x, o[2 * m].lr.segment, how);
 		if (proved)
