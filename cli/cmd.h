@@ -49,6 +49,8 @@ int cmd_help(const struct opts *o);
 
 /* cmd_gc.c: the lines about space, from the object of gc. */
 void cmd_gc_space(json_t *g);
+/* cmd_verify.c: how the scrub is; in status as well. */
+void cmd_scrub(json_t *s);
 
 /* The whole program; ${argv} is permuted.  Returns the exit code. */
 int cmd_main(int argc, char **argv);

@@ -154,6 +154,8 @@ print_status(json_t *r)
 		cmd_line("damage", "%s since the start; tt-admin verify tells "
 		    "where", cmd_count(a, cmd_int(store, "medium_errors"),
 		    "unreadable block"));
+	if (json_object_get(store, "scrub") != NULL)
+		cmd_scrub(json_object_get(store, "scrub"));
 	cmd_line("serves", "%s, %s, %s", cmd_count(a, cmd_int(r, "luns"),
 	    "LUN"), cmd_count(b, cmd_int(r, "exposures"), "exposure"),
 	    cmd_count(c, cmd_int(r, "sessions"), "session"));

@@ -199,10 +199,9 @@ print_run(json_t *r)
 	print_damage(r, n);
 }
 
-static void
-print_scrub(json_t *r)
+void
+cmd_scrub(json_t *s)
 {
-	json_t *s = json_object_get(r, "scrub");
 	char when[CMD_TIME_LEN], a[CMD_COUNT_LEN];
 	json_int_t n = cmd_int(s, "damaged");
 	bool begun = json_object_get(s, "begun") != NULL;
@@ -215,13 +214,24 @@ print_scrub(json_t *r)
 		    json_object_get(s, "done") == NULL ? "never" :
 		    cmd_time(when, cmd_str(s, "done")));
 	if (begun)
-		cmd_line("", "%s since %s", json_is_true(json_object_get(s,
-		    "running")) ? "under way" : "to go on, under way",
-		    cmd_time(when, cmd_str(s, "begun")));
+		cmd_line("", "%s since %s, %lld.%lld %%",
+		    json_is_true(json_object_get(s, "running")) ?
+		    "under way" : "to go on, under way",
+		    cmd_time(when, cmd_str(s, "begun")),
+		    (long long)cmd_int(s, "permille") / 10,
+		    (long long)cmd_int(s, "permille") % 10);
 	if (n != 0)
-		cmd_line("", "%s since the daemon started", cmd_count(a, n,
-		    "damaged place"));
-	print_damage(s, n);
+		cmd_line("", "%s since the daemon started; tt-admin verify "
+		    "tells where", cmd_count(a, n, "damaged place"));
+}
+
+static void
+print_scrub(json_t *r)
+{
+	json_t *s = json_object_get(r, "scrub");
+
+	cmd_scrub(s);
+	print_damage(s, cmd_int(s, "damaged"));
 }
 
 static void

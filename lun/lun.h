@@ -46,6 +46,7 @@ bool lun_initiator_ok(const char *name);
 struct lunset_conf {
 	const char *store;		/* directory */
 	uint64_t memory_bytes;		/* budget; 0 = 512 MiB */
+	uint64_t reclaim_bytes;		/* of space reclaim; 0 = its share */
 	uint32_t segment_bytes;		/* lunset_init only; 0 = default */
 	unsigned prepared;		/* segments kept prepared */
 	uint64_t checkpoint_bytes;	/* 0 = default: log bytes between two */
@@ -299,6 +300,8 @@ struct lun_gc {
 	uint64_t unique_bytes;		/* ... which are different blocks */
 	uint64_t snapshot_bytes;	/* blocks that only snapshots hold */
 	uint64_t node_bytes;		/* maps, with their second copies */
+	uint64_t windows;		/* since the opening (meta/gcwindow.c) */
+	uint64_t memory_bytes;		/* most that a run held */
 };
 void lunset_gc_state(struct lunset *ls, struct lun_gc *out);
 

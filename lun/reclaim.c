@@ -44,6 +44,8 @@ lunset_gc_state(struct lunset *ls, struct lun_gc *out)
 		.unique_bytes = s.unique_bytes,
 		.snapshot_bytes = s.snapshot_bytes,
 		.node_bytes = s.node_bytes,
+		.windows = s.windows,
+		.memory_bytes = s.memory_bytes,
 	};
 }
 

@@ -102,6 +102,8 @@ lunset_open(const struct lunset_conf *conf, struct lunset **out)
 	ls->overlay_limit = share.overlays / 2;
 	sc.node_cache_bytes = share.node_cache;
 	sc.dedup_bytes = share.dedup;
+	sc.reclaim_bytes = conf->reclaim_bytes == 0 ? share.reclaim :
+	    conf->reclaim_bytes;
 	if ((rc = store_open(&sc, &ls->store)) != 0)
 		goto out_free;
 	ls->log = store_log(ls->store);
@@ -162,6 +164,25 @@ lunset_checkpoint(struct lunset *ls)
 
 /* ---- devices ---------------------------------------------------------- */
 
+/*
+ * A snapshot whose record is in the log has no view yet when its maker was
+ * told of an error: no memory, or a sync that failed.
+ */
+static int
+settle(struct lunset *ls, struct snap *s)
+{
+	bool bare;
+
+	lk_lock(&s->lun->lk);
+	bare = s->view == NULL;
+	lk_unlock(&s->lun->lk);
+	if (!bare)
+		return (0);
+	/* Batches before the cut may still be on their way. */
+	log_drain(ls->log, s->gen);
+	return (view_settle(s));
+}
+
 int
 lun_dev_open(struct lunset *ls, uint64_t number, uint64_t seq,
     struct lun_dev **out)
@@ -191,11 +212,16 @@ lun_dev_open(struct lunset *ls, uint64_t number, uint64_t seq,
 		rc = 0;
 	}
 	lk_unlock(&ls->lk);
-	if (rc == 0)
-		*out = d;
-	else
+	if (rc != 0) {
 		free(d);
-	return (rc);
+		return (rc);
+	}
+	if (s != NULL && (rc = settle(ls, s)) != 0) {
+		lun_dev_close(d);
+		return (rc);
+	}
+	*out = d;
+	return (0);
 }
 
 void

@@ -2,6 +2,9 @@
 /*
  * gc.c - the thread of space reclaim; gckeeper.c has its part on the keeper.
  *
+ * A run goes over the store once, or window by window when its memory does not
+ * last for all of it (gcwindow.c).
+ *
  * The thread does the long work and decides nothing alone.  It asks the
  * keeper, which does between two folds or in the transaction of a checkpoint
  * what must not fall into the middle of one:
@@ -71,7 +74,7 @@ run_free(struct gc_run *run)
 	free(run->segs.v);
 	free(run->freed.v);
 	locset_free(run->live);
-	locset_free(run->now);
+	locset_free(run->seen);
 	free(run);
 }
 
@@ -88,7 +91,7 @@ run_new(struct gc *gc, bool thorough, struct gc_run **out)
 	run->gc = gc;
 	run->thorough = thorough;
 	if ((rc = locset_new(bytes, &run->live)) != 0 ||
-	    (rc = locset_new(bytes, &run->now)) != 0) {
+	    (rc = locset_new(bytes, &run->seen)) != 0) {
 		run_free(run);
 		return (rc);
 	}
@@ -99,8 +102,8 @@ run_new(struct gc *gc, bool thorough, struct gc_run **out)
 /* ---- the thread asks -------------------------------------------------- */
 
 /* Withdrawn when the store is being closed: nothing came of it. */
-static int
-ask(struct gc_run *run, enum gc_ask what)
+int
+gc_ask(struct gc_run *run, enum gc_ask what)
 {
 	struct gc *gc = run->gc;
 	struct store *st = gc->st;
@@ -200,89 +203,28 @@ wait_quiet(struct gc_run *run)
 	return (0);
 }
 
-/* Ask the keeper for the batch; afterwards it is committed, or nothing was. */
-static int
-commit_batch(struct gc_run *run, struct gc_mover *mv)
-{
-	struct gc_batch *b = &run->batch;
-	size_t before = run->freed.n;
-	int rc;
-
-	if ((rc = gc_mover_flush(mv)) != 0)
-		return (rc);
-	if (b->victims.n == 0)
-		return (0);
-	/* Room first: behind the commit nothing may fail. */
-	for (size_t i = 0; i < b->victims.n && rc == 0; i++)
-		rc = gc_push(&run->freed, sizeof(struct gc_seg),
-		    (struct gc_seg *)b->victims.v + i);
-	if (rc == 0)
-		rc = gc_batch_dels(run);
-	if (rc == 0)
-		rc = ask(run, GC_ASK_COMMIT);
-	if (rc != 0) {
-		run->freed.n = before;
-		return (rc);
-	}
-	b->made.n = b->victims.n = b->notes.n = b->dels.n = 0;
-	return (0);
-}
-
-/* Segments without a live block, then copies, in batches. */
-static int
-move_all(struct gc_run *run, struct gc_mover *mv)
-{
-	struct gc_seg *segs = run->segs.v;
-	uint64_t copied = 0;
-	int rc = 0;
-
-	for (size_t i = 0; i < run->segs.n && rc == 0; i++) {
-		struct gc_seg *s = &segs[i];
-
-		gc_progress(run, GC_MOVE, i, run->segs.n);
-		if (s->live_bytes == 0) {
-			s->victim = true;
-			rc = gc_push(&run->batch.victims, sizeof(*s), s);
-		} else if (gc_is_victim(run, s)) {
-			uint64_t n = s->live_bytes * (s->pair ? 2 : 1);
-
-			if (copied + n > run->budget_bytes) {
-				run->more = true;
-				continue;
-			}
-			if ((rc = gc_move(mv, s)) == -ENOSPC) {
-				run->more = true;
-				run->budget_bytes = 0;
-				rc = 0;
-			} else if (rc == 0) {
-				s->victim = true;
-				copied += n;
-			} else if (rc == 1) {
-				rc = 0;
-			}
-		}
-		if (rc == 0)
-			rc = gc_pace(run);
-		if (rc == 0 && run->batch.notes.n >= GC_BATCH_NOTES)
-			rc = commit_batch(run, mv);
-	}
-	if (rc == 0)
-		rc = commit_batch(run, mv);
-	run->moved_bytes = copied;
-	return (rc);
-}
-
 static int
 free_all(struct gc_run *run)
 {
 	int rc;
 
 	gc_progress(run, GC_FREE, 0, run->freed.n + run->segs.n);
-	if ((rc = ask(run, GC_ASK_NEXT)) != 0 || (rc = wait_quiet(run)) != 0)
+	if ((rc = gc_ask(run, GC_ASK_NEXT)) != 0 || (rc = wait_quiet(run)) != 0)
 		return (rc);
 	if ((rc = gc_remove_freed(run)) != 0)
 		return (rc);
 	return (gc_punch(run));
+}
+
+/* Between two steps. */
+static void
+note_memory(struct gc_run *run)
+{
+	struct gc_state *s = &run->gc->state;
+
+	lk_lock(&run->st->lk);
+	s->memory_bytes = TT_MAX(s->memory_bytes, gc_memory_bytes(run));
+	lk_unlock(&run->st->lk);
 }
 
 static int
@@ -291,71 +233,112 @@ run_steps(struct gc_run *run)
 	struct gc_mover *mv;
 	int rc;
 
-	if ((rc = gc_mark(run)) != 0 ||
-	    (rc = ask(run, GC_ASK_FREEZE)) != 0 ||
+	rc = gc_mark(run);
+	note_memory(run);
+	locset_free(run->seen);
+	run->seen = NULL;
+	if (rc != 0 ||
+	    (rc = gc_ask(run, GC_ASK_FREEZE)) != 0 ||
 	    (rc = gc_sort(run)) != 0 ||
 	    (rc = gc_mover_new(run, &mv)) != 0)
 		return (rc);
-	rc = move_all(run, mv);
+	rc = gc_move_all(run, mv);
+	note_memory(run);
 	gc_mover_free(mv);
 	return (rc != 0 ? rc : free_all(run));
 }
 
+/* A run that found nothing to do is nobody's concern. */
 static void
-tell(const struct gc_run *run, int rc)
+tell(const struct gc *gc, int rc)
 {
 	static struct msg_limit limit;
+	bool any = (gc->freed_bytes | gc->punched_bytes | gc->moved_bytes) >>
+	    20 != 0;
 
 	if (rc == 0)
-		msg_info("space reclaim: %llu MiB freed, %llu MiB of holes, "
-		    "%llu MiB moved", (unsigned long long)run->freed_bytes >>
-		    20, (unsigned long long)run->punched_bytes >> 20,
-		    (unsigned long long)run->moved_bytes >> 20);
+		msg_at(any ? MSG_INFO : MSG_DEBUG, "space reclaim: %llu MiB "
+		    "freed, %llu MiB of holes, %llu MiB moved",
+		    (unsigned long long)gc->freed_bytes >> 20,
+		    (unsigned long long)gc->punched_bytes >> 20,
+		    (unsigned long long)gc->moved_bytes >> 20);
 	else if (rc != -EINTR && rc != -EAGAIN && msg_allowed(&limit, 10))
 		msg_err("space reclaim ended early (%d); what it had not "
 		    "committed stays as it is", rc);
 }
 
 static void
-account(struct gc_run *run, int rc)
+account(struct gc_run *run)
 {
 	struct gc *gc = run->gc;
 	struct gc_state *s = &gc->state;
 
-	tell(run, rc);
+	gc->freed_bytes += run->freed_bytes;
+	gc->moved_bytes += run->moved_bytes;
+	gc->punched_bytes += run->punched_bytes;
 	lk_lock(&gc->st->lk);
+	s->windows++;
 	s->freed_bytes += run->freed_bytes;
 	s->moved_bytes += run->moved_bytes;
 	s->punched_bytes += run->punched_bytes;
 	lk_unlock(&gc->st->lk);
 }
 
-/* ${*more}: there is more to be had than fitted into this one. */
+/*
+ * ${*first}: where the window begins, and then the next one; the same again
+ * when there is more to be had than fitted into one.
+ */
 static int
-one_run(struct gc *gc, bool thorough, bool *more)
+one_window(struct gc *gc, bool thorough, uint32_t *first, bool *more)
 {
 	struct gc_run *run;
-	struct log_state ls;
 	int rc;
 
-	*more = false;
 	if ((rc = run_new(gc, thorough, &run)) != 0)
 		return (rc);
 	gc_progress(run, GC_MARK, 0, 0);
-	log_state(gc->st->log, &ls);
-	if ((rc = ask(run, GC_ASK_START)) != 0) {
+	if ((rc = gc_window(run, *first)) != 0 ||
+	    (rc = gc_ask(run, GC_ASK_START)) != 0) {
 		run_free(run);
 		return (rc);
 	}
 	rc = run_steps(run);
-	account(run, rc);
-	*more = rc == 0 && run->more && run->freed_bytes > run->moved_bytes;
-	if (rc == 0)
-		atomic_store(&gc->last_end_pos, ls.end_pos);
+	account(run);
+	*more = run->more && run->freed_bytes > run->moved_bytes;
+	if (rc == 0 && !*more) {
+		*first = run->end;
+		*more = !run->last;
+		gc->unique_bytes += run->unique_bytes;
+		gc->snapshot_bytes += run->snapshot_bytes;
+	}
 	gc_still_there(run);
 	/* At the close the keeper may fold once more: it keeps the run. */
-	if (ask(run, GC_ASK_END) == 0)
+	if (gc_ask(run, GC_ASK_END) == 0)
 		run_free(run);
+	return (rc);
+}
+
+static int
+one_run(struct gc *gc, bool thorough)
+{
+	struct log_state ls;
+	uint32_t first = 0;
+	bool more = false;
+	int rc;
+
+	gc->unique_bytes = gc->snapshot_bytes = 0;
+	gc->freed_bytes = gc->moved_bytes = gc->punched_bytes = 0;
+	log_state(gc->st->log, &ls);
+	do {
+		rc = one_window(gc, thorough, &first, &more);
+		/* A view of before: the next checkpoint settles it. */
+		if (rc == -EAGAIN)
+			nap(gc, LOOK_MS);
+	} while ((rc == 0 && more) ||
+	    (rc == -EAGAIN && !atomic_load(&gc->stop)));
+	tell(gc, rc);
+	if (rc == 0)
+		atomic_store(&gc->last_end_pos, ls.end_pos);
 	return (rc);
 }
 
@@ -401,9 +384,8 @@ static void *
 gc_thread(void *arg)
 {
 	struct gc *gc = arg;
-	bool asked_for, more;
+	bool asked_for;
 	uint64_t number;
-	int rc;
 
 	for (;;) {
 		lk_lock(&gc->st->lk);
@@ -419,15 +401,7 @@ gc_thread(void *arg)
 		if (!asked_for && !is_due(gc))
 			continue;
 		atomic_store(&gc->deleted_ms, 0);
-		do {
-			rc = one_run(gc, asked_for, &more);
-			/* A view of before: the next checkpoint settles it. */
-			if (rc == -EAGAIN) {
-				nap(gc, LOOK_MS);
-				more = !atomic_load(&gc->stop);
-			}
-		} while (more);
-		made(gc, asked_for, number, rc);
+		made(gc, asked_for, number, one_run(gc, asked_for));
 	}
 }
 

@@ -36,6 +36,8 @@ struct gc_state {
 	uint64_t unique_bytes;		/* ... of which are different blocks */
 	uint64_t snapshot_bytes;	/* blocks that only snapshots hold */
 	uint64_t node_bytes;		/* live nodes, once */
+	uint64_t windows;		/* of all runs since the opening */
+	uint64_t memory_bytes;		/* most that one held, as they grow */
 };
 void store_gc_state(struct store *st, struct gc_state *out);
 

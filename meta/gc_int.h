@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * gc_int.h - what gc.c, gckeeper.c, gcmark.c, gcsort.c, gcmove.c and
- * gcfree.c share.
+ * gc_int.h - what gc.c, gckeeper.c, gcwindow.c, gcmark.c, gcsort.c, gcmove.c,
+ * gcbatch.c and gcfree.c share.
  */
 #ifndef META_GC_INT_H
 #define META_GC_INT_H
@@ -14,7 +14,7 @@
 #include "meta/store.h"
 
 #define GC_PUNCH_SECTORS	128u	/* 64 KiB: shorter holes are left */
-#define GC_BATCH_NOTES		(32u << 10)
+#define GC_BATCH_ROWS		(32u << 10)	/* of one transaction, about */
 
 /* A growing array. */
 struct gc_vec {
@@ -61,6 +61,7 @@ struct gc_batch {
 	struct gc_vec dels;		/* struct gc_key: notes that go */
 	struct gc_vec notes;		/* struct moved_run: put behind that */
 	struct gc_vec made;		/* uint32_t: MOVED segments in use */
+	size_t pieces;			/* so many notes may lead into victims */
 };
 
 struct gc_run {
@@ -72,21 +73,28 @@ struct gc_run {
 	uint32_t log_limit;		/* log segments below are complete */
 	uint32_t node_limit;		/* the first of node pairs below */
 	uint32_t number_limit;		/* none from here on existed */
+	/* by gc_window, before: the segments that this run looks at */
+	uint32_t first, end;		/* end: of the next window */
+	bool last;			/* there is none */
 	/*
-	 * live: birth places of all that a root refers to, or that was shared
-	 * since.  now: of those that have moved, the places where they are.
+	 * live: of these, all places that a root refers to, or that were shared
+	 * since: where it was born, and where it is when it has moved (no
+	 * locator names a MOVED segment itself).  seen: nodes elsewhere, where
+	 * they are now; they were entered.
 	 */
-	struct locset *live, *now;
+	struct locset *live, *seen;
 	_Atomic bool frozen;		/* set by the keeper: both stay so */
 	struct gc_vec segs;		/* struct gc_seg: sorted out */
 	bool sorted;			/* all of them, and what is doomed */
 	struct gc_batch batch;
 	struct gc_vec freed;		/* struct gc_seg: committed as freed */
+	size_t batch_rows;		/* GC_BATCH_ROWS or less */
 	uint64_t budget_bytes;		/* that may be copied */
 	bool more;			/* not all victims fitted into it */
 	/* pace */
 	uint64_t worked_ns, log_pos;
 	uint64_t moved_bytes, freed_bytes, punched_bytes;
+	uint64_t unique_bytes, snapshot_bytes;	/* in the window */
 };
 
 /* Members are protected by:  k  st->lk   K  keeper   I  immutable   t thread */
@@ -112,16 +120,34 @@ struct gc {
 	_Atomic uint64_t last_end_pos;	/* [a] of the log, at the last run */
 	uint64_t last_ms;		/* [k] when that ended; 0: none has */
 	uint64_t store_bytes;		/* [t] about */
+	uint32_t limit;			/* [t] no segment of it when it began */
+	/* of this round of windows, but for the one at work */
+	uint64_t unique_bytes, snapshot_bytes;	/* [t] */
+	uint64_t moved_bytes, freed_bytes, punched_bytes; /* [t] */
 };
 
-/* gc.c: between two pieces of work: -EINTR the store is being closed. */
+/*
+ * gc.c: the keeper does it, and this is its answer; -EINTR the store is being
+ * closed, and nothing came of it.
+ */
+int gc_ask(struct gc_run *run, enum gc_ask what);
+/* Between two pieces of work: -EINTR the store is being closed. */
 int gc_pace(struct gc_run *run);
 void gc_progress(struct gc_run *run, enum gc_phase phase, uint64_t done,
     uint64_t total);
 
+/* gcwindow.c: begin at this segment (0: a round).  The run is new. */
+int gc_window(struct gc_run *run, uint32_t first);
+bool gc_in_window(const struct gc_run *run, uint32_t segment);
+/* What it holds and grows with the store. */
+uint64_t gc_memory_bytes(const struct gc_run *run);
+
 /* gcmark.c */
 int gc_mark(struct gc_run *run);
-/* It is live: 1 new, 0 not, -errno.  Any thread, until frozen. */
+/*
+ * It is live: 1 new, 0 not, or not in the window, -errno.  Any thread, until
+ * frozen.
+ */
 int gc_mark_loc(struct gc_run *run, locator loc);
 
 /* ---- gcsort.c --------------------------------------------------------- */
@@ -168,6 +194,11 @@ int gc_mover_flush(struct gc_mover *mv);
 /* Removes segments that no commit has made known. */
 void gc_mover_free(struct gc_mover *mv);
 
+/* ---- gcbatch.c -------------------------------------------------------- */
+
+/* Segments without a live block, then copies: all of it committed. */
+int gc_move_all(struct gc_run *run, struct gc_mover *mv);
+
 /* ---- gcfree.c --------------------------------------------------------- */
 
 int gc_row_put(struct cat_txn *t, uint32_t number, enum seg_kind kind,
@@ -177,8 +208,11 @@ int gc_row_get(struct catalog *cat, uint32_t number, enum seg_kind *kind,
     bool *freed);
 /* Keeper: the rows of the batch. */
 int gc_batch_commit(struct gc_run *run, struct cat_txn *t);
-/* Add to the batch the notes that point into its victims. */
-int gc_batch_dels(struct gc_run *run);
+/*
+ * Add to the batch the notes that point into its victims, of birth places from
+ * ${*from} on.  1: there are more than ${max}, from ${*from} on.
+ */
+int gc_batch_dels(struct gc_run *run, struct gc_key *from, size_t max);
 void gc_batch_clear(struct gc_batch *b);
 /* Remove or recycle the files of run->freed; their rows go. */
 int gc_remove_freed(struct gc_run *run);

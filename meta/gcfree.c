@@ -83,13 +83,14 @@ gc_batch_clear(struct gc_batch *b)
 	free(b->dels.v);
 	free(b->notes.v);
 	free(b->made.v);
-	*b = (struct gc_batch){ { 0 }, { 0 }, { 0 }, { 0 } };
+	*b = (struct gc_batch){ .pieces = 0 };
 }
 
 struct dels {
 	struct gc_run *run;
 	uint32_t *moved;		/* MOVED victims, sorted */
-	size_t n;
+	size_t n, max;
+	struct gc_key *next;
 };
 
 static int
@@ -109,6 +110,10 @@ one_del(void *arg, const struct moved_run *r)
 	if (bsearch(&r->segment, d->moved, d->n, sizeof(*d->moved),
 	    by_number) == NULL)
 		return (0);
+	if (d->run->batch.dels.n == d->max) {
+		*d->next = k;
+		return (1);
+	}
 	return (gc_push(&d->run->batch.dels, sizeof(k), &k));
 }
 
@@ -117,10 +122,10 @@ one_del(void *arg, const struct moved_run *r)
  * ones) and of dead ones.
  */
 int
-gc_batch_dels(struct gc_run *run)
+gc_batch_dels(struct gc_run *run, struct gc_key *from, size_t max)
 {
 	const struct gc_seg *v = run->batch.victims.v;
-	struct dels d = { .run = run };
+	struct dels d = { .run = run, .max = max, .next = from };
 	int rc = 0;
 
 	d.moved = malloc((run->batch.victims.n + 1) * sizeof(*d.moved));
@@ -131,7 +136,8 @@ gc_batch_dels(struct gc_run *run)
 			d.moved[d.n++] = v[i].number;
 	if (d.n > 0) {
 		qsort(d.moved, d.n, sizeof(*d.moved), by_number);
-		rc = moved_all(run->st->moved, one_del, &d);
+		rc = moved_all_from(run->st->moved, from->birth_segment,
+		    from->birth_off_sectors, one_del, &d);
 	}
 	free(d.moved);
 	return (rc);
@@ -144,8 +150,7 @@ free_rows(struct gc_run *run, struct cat_txn *t, const struct gc_seg *s)
 
 	/* Frozen: since it was sorted out, nothing in it has become live. */
 	TT_ASSERT(atomic_load(&run->frozen) && s->live_bytes ==
-	    locset_segment_bytes(s->kind == SEG_MOVED ? run->now : run->live,
-	    s->number));
+	    locset_segment_bytes(run->live, s->number));
 	rc = gc_row_put(t, s->number, (enum seg_kind)s->kind, true,
 	    run->st->epoch);
 	if (rc == 0 && s->pair)
@@ -210,16 +215,19 @@ remove_one(struct gc_run *run, uint32_t number)
 
 /*
  * The row goes with the next checkpoint, when the folder is durable; where
- * that fails, it stays, and the next run or opening tries again.
+ * that fails, it stays, and the next run or opening tries again.  Only a file
+ * that is known not to be there is gone: one that cannot be opened just now
+ * would come back as one in use.
  */
 static void
 settle_one(struct gc_run *run, uint32_t number)
 {
 	struct seg *s;
+	int rc = segs_get(run->st->segs, number, &s);
 
-	if (segs_get(run->st->segs, number, &s) == 0)
+	if (rc == 0)
 		seg_put(s);		/* not removed */
-	else if (segs_sync_name(run->st->segs, number) == 0)
+	else if (rc == -ENOENT && segs_sync_name(run->st->segs, number) == 0)
 		(void)store_note_segment(run->st, number, SEG_LOG, true);
 }
 

@@ -203,6 +203,32 @@ is_doomed(struct store *st, locator loc)
 	    moved_find(st->moved, loc, &segment, &off) != 0);
 }
 
+/* A place of what is to be shared, behind FREEZE: does it stay? */
+static bool
+stays(const struct gc_run *run, locator loc)
+{
+	uint32_t segment = loc_segment(loc);
+
+	return (segment >= run->number_limit || !gc_in_window(run, segment) ||
+	    locset_has(run->live, loc));
+}
+
+static bool
+is_live(const struct gc_run *run, locator loc)
+{
+	uint32_t segment, off;
+	int rc;
+
+	rc = moved_find(run->st->moved, loc, &segment, &off);
+	if (rc == -ENOENT)
+		return (stays(run, loc));
+	if (rc != 0 || !stays(run, loc_make(segment, off, loc_sectors(loc),
+	    loc_flags(loc))))
+		return (false);
+	/* The file of its birth may be there as well. */
+	return (!locset_wants(run->live, loc_segment(loc)) || stays(run, loc));
+}
+
 /*
  * While a run marks, what is shared becomes live in it.  Once it is frozen,
  * what is dead stays dead, until the run is over: until the files are gone,
@@ -218,6 +244,6 @@ store_may_share(struct store *st, locator loc)
 	if (run == NULL || loc_segment(loc) >= run->log_limit)
 		return (true);
 	if (atomic_load(&run->frozen))
-		return (locset_has(run->live, loc));
+		return (is_live(run, loc));
 	return (gc_mark_loc(run, loc) >= 0);
 }

@@ -21,22 +21,33 @@ struct mark {
 	uint64_t logical, unique, snapshots, n;
 };
 
-int
-gc_mark_loc(struct gc_run *run, locator loc)
+/* ${*now}: where it is. */
+static int
+mark_loc(struct gc_run *run, locator loc, locator *now)
 {
 	uint32_t segment, off;
 	int rc, new;
 
 	if ((new = locset_add(run->live, loc)) < 0)
 		return (new);
+	*now = loc;
 	/* Also when it is not new: bits are of stretches, notes are exact. */
 	rc = moved_find(run->st->moved, loc, &segment, &off);
-	if (rc == 0)
-		rc = locset_add(run->now, loc_make(segment, off,
-		    loc_sectors(loc), loc_flags(loc)));
-	else if (rc == -ENOENT)
-		rc = 0;
-	return (rc < 0 ? rc : new);
+	if (rc == -ENOENT)
+		return (new);
+	if (rc != 0)
+		return (rc);
+	*now = loc_make(segment, off, loc_sectors(loc), loc_flags(loc));
+	/* The file of its birth is there beside it at most for a while. */
+	return (locset_add(run->live, *now));
+}
+
+int
+gc_mark_loc(struct gc_run *run, locator loc)
+{
+	locator now;
+
+	return (mark_loc(run, loc, &now));
 }
 
 static int
@@ -58,25 +69,17 @@ mark_block(void *arg, struct place p, uint64_t blk)
 	return (0);
 }
 
-/*
- * Walks mark nodes in run->live themselves (walk.seen); where those are that
- * have moved is noted here, when they are read.
- */
 static int
-mark_load(void *arg, struct place p, struct node *out)
+mark_enter(void *arg, locator loc)
 {
 	struct mark *m = arg;
-	uint32_t segment, off;
+	locator now;
 	int rc;
 
-	rc = moved_find(m->run->st->moved, p.loc, &segment, &off);
-	if (rc == 0)
-		rc = locset_add(m->run->now, loc_make(segment, off,
-		    loc_sectors(p.loc), loc_flags(p.loc)));
-	if (rc < 0 && rc != -ENOENT)
+	rc = mark_loc(m->run, loc, &now);
+	if (rc < 0 || locset_wants(m->run->live, loc_segment(now)))
 		return (rc);
-	return (nodes_load(m->run->st->nodes, p, NODE_NO_KEEP | NODE_BOTH,
-	    out));
+	return (locset_add(m->run->seen, now));
 }
 
 static int
@@ -84,11 +87,13 @@ mark_pace(void *arg)
 {
 	struct mark *m = arg;
 
+	const struct gc *gc = m->run->gc;
+
 	if (m->n++ % 256 == 0)
-		gc_progress(m->run, GC_MARK, locset_bytes(m->run->live),
-		    m->run->gc->state.unique_bytes +
-		    m->run->gc->state.snapshot_bytes +
-		    m->run->gc->state.node_bytes / 2);
+		gc_progress(m->run, GC_MARK, gc->unique_bytes +
+		    gc->snapshot_bytes + locset_bytes(m->run->live),
+		    gc->state.unique_bytes + gc->state.snapshot_bytes +
+		    gc->state.node_bytes / 2);
 	return (gc_pace(m->run));
 }
 
@@ -96,7 +101,7 @@ static int
 mark_roots(struct mark *m, bool heads, uint64_t *nodes)
 {
 	static const struct walk_ops ops = {
-		.block = mark_block, .load = mark_load, .pace = mark_pace,
+		.block = mark_block, .enter = mark_enter, .pace = mark_pace,
 	};
 	const struct gc_root *roots = m->run->roots.v;
 	int rc = 0;
@@ -104,7 +109,7 @@ mark_roots(struct mark *m, bool heads, uint64_t *nodes)
 	m->head = heads;
 	for (size_t i = 0; i < m->run->roots.n && rc == 0; i++) {
 		struct walk w = { .ns = m->run->st->nodes, .ops = &ops,
-		    .arg = m, .seen = m->run->live, .both = true };
+		    .arg = m, .both = true };
 
 		if ((roots[i].seq == STORE_HEAD) != heads)
 			continue;
@@ -131,10 +136,14 @@ gc_mark(struct gc_run *run)
 	if ((rc = mark_roots(&m, true, &nodes)) != 0 ||
 	    (rc = mark_roots(&m, false, &nodes)) != 0)
 		return (rc);
+	run->unique_bytes = m.unique;
+	run->snapshot_bytes = m.snapshots;
+	if (!run->last)
+		return (0);
 	lk_lock(&run->st->lk);
 	s->logical_bytes = m.logical;
-	s->unique_bytes = m.unique;
-	s->snapshot_bytes = m.snapshots;
+	s->unique_bytes = run->gc->unique_bytes + m.unique;
+	s->snapshot_bytes = run->gc->snapshot_bytes + m.snapshots;
 	s->node_bytes = nodes * NODE_BYTES * 2;
 	lk_unlock(&run->st->lk);
 	return (0);

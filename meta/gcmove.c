@@ -49,7 +49,7 @@ struct gc_mover {
 	/* the victim */
 	const struct gc_seg *victim;
 	struct seg *from;
-	size_t first_note;
+	size_t first_note, pieces;
 	uint8_t piece[PIECE_MAX];
 };
 
@@ -297,6 +297,7 @@ move_piece(void *arg, const struct rec *r, const struct gc_piece *p)
 	int rc;
 
 	(void)r;
+	mv->pieces++;
 	if (!p->live)
 		return (0);
 	if ((rc = gc_pace(mv->run)) != 0)
@@ -330,6 +331,7 @@ gc_move(struct gc_mover *mv, const struct gc_seg *s)
 
 	mv->victim = s;
 	mv->first_note = b->notes.n;
+	mv->pieces = 0;
 	rc = segs_get(mv->run->st->segs, s->number, &mv->from);
 	if (rc != 0)
 		return (rc == -ENOENT ? 1 : rc);
@@ -339,8 +341,10 @@ gc_move(struct gc_mover *mv, const struct gc_seg *s)
 		rc = write_record(mv, &mv->out[i]);
 	if (rc == 0)
 		rc = gc_push(&b->victims, sizeof(*s), s);
-	if (rc == 0)
+	if (rc == 0) {
+		b->pieces += s->kind == SEG_MOVED ? mv->pieces : 0;
 		return (0);
+	}
 	b->notes.n = mv->first_note;
 	for (unsigned i = 0; i < 2; i++)
 		mv->out[i].n = mv->out[i].bytes = 0;

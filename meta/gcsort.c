@@ -37,8 +37,7 @@ one_piece(struct pieces *x, const struct rec *r, struct place place,
 	locator here = loc_make(r->segment, off_sectors,
 	    loc_sectors(place.loc), loc_flags(place.loc));
 
-	p.live = locset_has(x->s->kind == SEG_MOVED ? x->run->now :
-	    x->run->live, here);
+	p.live = locset_has(x->run->live, here);
 	if (p.live)
 		x->live_bytes +=
 		    (uint64_t)loc_sectors(place.loc) * SECTOR_BYTES;
@@ -301,6 +300,9 @@ sort_one(void *arg, uint32_t number)
 	if (number == x->twin || file_bytes(run, number, &s.file_bytes) != 0)
 		return (0);
 	x->store_bytes += s.file_bytes;
+	/* Of others nothing was marked. */
+	if (!gc_in_window(run, number) || !locset_wants(run->live, number))
+		return (0);
 	if (segscan_header(run->st->segs, run->st->super.uuid, number,
 	    &h) != 0 || !is_complete(run, &h, row, kind))
 		return (0);
@@ -312,8 +314,7 @@ sort_one(void *arg, uint32_t number)
 		return (0);
 	if (s.pair)
 		x->twin = h.twin;
-	s.live_bytes = locset_segment_bytes(h.kind == SEG_MOVED ? run->now :
-	    run->live, number);
+	s.live_bytes = locset_segment_bytes(run->live, number);
 	if ((rc = count_holes(x, &s)) != 0)
 		return (rc);
 	return (gc_push(&run->segs, sizeof(s), &s));

@@ -41,6 +41,8 @@ struct mid_table {
 
 struct locset {
 	uint32_t segment_sectors;
+	uint32_t want_from;		/* below: only if seg_bits are there */
+	uint64_t limit_bytes;
 	_Atomic uint64_t bytes, memory;
 	_Atomic(struct mid_table *) root[N_ROOT];
 };
@@ -53,6 +55,7 @@ locset_new(uint32_t segment_bytes, struct locset **out)
 	if (s == NULL)
 		return (-ENOMEM);
 	s->segment_sectors = segment_bytes / SECTOR_BYTES;
+	s->limit_bytes = UINT64_MAX;
 	atomic_store(&s->memory, sizeof(*s));
 	*out = s;
 	return (0);
@@ -233,21 +236,77 @@ bits_make(struct locset *s, uint32_t segment)
 	return (b);
 }
 
+void
+locset_want_from(struct locset *s, uint32_t segment)
+{
+
+	s->want_from = segment;
+}
+
+int
+locset_want(struct locset *s, uint32_t segment)
+{
+
+	return (bits_make(s, segment) == NULL ? -ENOMEM : 0);
+}
+
+bool
+locset_wants(const struct locset *s, uint32_t segment)
+{
+
+	return (segment >= s->want_from || bits_of(s, segment) != NULL);
+}
+
+static uint64_t
+words_bytes(const struct locset *s, unsigned node)
+{
+
+	return (sizeof(struct words) + n_words(s, node) * sizeof(uint64_t));
+}
+
+uint64_t
+locset_need_bytes(const struct locset *s, uint32_t segment, bool nodes)
+{
+	struct seg_bits *b = bits_of(s, segment);
+
+	if (b != NULL)
+		return (atomic_load(&b->words[nodes]) != NULL ? 0 :
+		    words_bytes(s, nodes));
+	return ((mid_of(s, segment) != NULL ? 0 : sizeof(struct mid_table)) +
+	    (leaf_of(s, segment) != NULL ? 0 : sizeof(struct leaf_table)) +
+	    sizeof(*b) + words_bytes(s, nodes));
+}
+
+void
+locset_limit(struct locset *s, uint64_t bytes)
+{
+
+	s->limit_bytes = bytes;
+}
+
+static bool
+has_room(const struct locset *s, locator loc)
+{
+	uint64_t need = s->limit_bytes == UINT64_MAX ? 0 :
+	    locset_need_bytes(s, loc_segment(loc), is_node(loc));
+
+	return (need == 0 ||
+	    atomic_load(&s->memory) + need <= s->limit_bytes);
+}
+
 static struct words *
 words_make(struct locset *s, struct seg_bits *b, unsigned node)
 {
 	struct words *w = atomic_load(&b->words[node]), *had = NULL;
-	uint32_t n = n_words(s, node);
 
-	if (w != NULL ||
-	    (w = calloc(1, sizeof(*w) + n * sizeof(uint64_t))) == NULL)
+	if (w != NULL || (w = calloc(1, words_bytes(s, node))) == NULL)
 		return (w);
-	w->n = n;
+	w->n = n_words(s, node);
 	if (!atomic_compare_exchange_strong(&b->words[node], &had, w)) {
 		free(w);
 		return (had);
 	}
-	atomic_fetch_add(&s->memory, sizeof(*w) + n * sizeof(uint64_t));
+	atomic_fetch_add(&s->memory, words_bytes(s, node));
 	return (w);
 }
 
@@ -261,6 +320,10 @@ locset_add(struct locset *s, locator loc)
 
 	if (!locset_fits(s, loc))
 		return (-EILSEQ);
+	if (!locset_wants(s, loc_segment(loc)))
+		return (0);
+	if (!has_room(s, loc))
+		return (1);
 	if ((b = bits_make(s, loc_segment(loc))) == NULL ||
 	    (w = words_make(s, b, is_node(loc))) == NULL)
 		return (-ENOMEM);

@@ -3,8 +3,8 @@
  * memory.h - one budget (memory = N of tt.conf), divided in one place.
  *
  * The table with the reasons is in DESIGN.md, "Memory".  Each part keeps to
- * its share by itself; a part that cannot (folding, reclaim) is small as long
- * as the others do.
+ * its share by itself; a part that cannot (folding) is small as long as the
+ * others do.
  */
 #ifndef META_MEMORY_H
 #define META_MEMORY_H
@@ -20,7 +20,7 @@ struct memory_shares {
 	uint64_t overlays;	/* acknowledgements wait from half of it on */
 	uint64_t folding;	/* sorted lists of what is folded */
 	uint64_t dedup;		/* filter, ids of segments, samples */
-	uint64_t reclaim;	/* one bit per block */
+	uint64_t reclaim;	/* one bit per block, of so many as fit */
 };
 
 void memory_divide(uint64_t total_bytes, struct memory_shares *out);

@@ -309,12 +309,24 @@ all_row(void *arg, const uint8_t *key, size_t klen, const uint8_t *val,
 }
 
 int
+moved_all_from(struct moved *m, uint32_t birth_segment,
+    uint32_t birth_off_sectors,
+    int (*fn)(void *arg, const struct moved_run *r), void *arg)
+{
+	struct all a = { fn, arg };
+	uint8_t key[KEY_LEN];
+
+	key_enc(birth_segment, birth_off_sectors, key);
+	return (catalog_each_from(m->cat, CAT_MOVED, key, sizeof(key), all_row,
+	    &a));
+}
+
+int
 moved_all(struct moved *m, int (*fn)(void *arg, const struct moved_run *r),
     void *arg)
 {
-	struct all a = { fn, arg };
 
-	return (catalog_each(m->cat, CAT_MOVED, all_row, &a));
+	return (moved_all_from(m, 0, 0, fn, arg));
 }
 
 /* ---- notes ------------------------------------------------------------ */

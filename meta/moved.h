@@ -71,5 +71,9 @@ int moved_each(struct moved *m, uint32_t birth_segment,
 /* All notes, in the order of their birth places; ${fn} writes nothing. */
 int moved_all(struct moved *m, int (*fn)(void *arg, const struct moved_run *r),
     void *arg);
+/* The same from a birth place on. */
+int moved_all_from(struct moved *m, uint32_t birth_segment,
+    uint32_t birth_off_sectors,
+    int (*fn)(void *arg, const struct moved_run *r), void *arg);
 
 #endif /* !META_MOVED_H */

@@ -66,6 +66,7 @@ struct store_conf {
 	const char *path;
 	uint64_t node_cache_bytes;
 	uint64_t dedup_bytes;		/* memory for it; 0 = least */
+	uint64_t reclaim_bytes;		/* the same; 0 = as much as it takes */
 	unsigned prepared;		/* segments kept prepared */
 	uint64_t checkpoint_bytes;	/* of log between two; 0 = default */
 	uint64_t checkpoint_ms;		/* 0 = default */

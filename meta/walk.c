@@ -64,12 +64,16 @@ other_place(struct walk *w, const struct step *up, struct place *p)
 	return (true);
 }
 
-/* 1: entered before; 0; -ENOMEM; -EILSEQ. */
+/* 1: entered before; 0; -ENOMEM; -EILSEQ; of ops. */
 static int
 mark(struct walk *w, locator loc)
 {
-	int rc = w->seen == NULL ? 1 : locset_add(w->seen, loc);
+	int rc = 1;
 
+	if (w->ops->enter != NULL)
+		rc = w->ops->enter(w->arg, loc);
+	else if (w->seen != NULL)
+		rc = locset_add(w->seen, loc);
 	return (rc < 0 ? rc : rc == 0);
 }
 
@@ -110,7 +114,12 @@ enter(struct stack *st, struct place p, uint64_t blk, unsigned level)
 		return (0);
 	if (rc == 0)
 		rc = load(w, p, &s->node);
-	if (rc != 0 && !ours(rc) && st->n > 0 &&
+	/*
+	 * Where both copies are compared that has been done: one that could
+	 * not be read then and can be now would come too late, for the wrong
+	 * place was noted as entered, and may be that of another node.
+	 */
+	if (rc != 0 && !ours(rc) && !w->both && st->n > 0 &&
 	    other_place(w, s - 1, &s->place)) {
 		if ((rc = mark(w, s->place.loc)) == 1)
 			return (0);

@@ -45,6 +45,11 @@ struct walk_ops {
 	 * be NULL.
 	 */
 	bool (*want)(void *arg, struct place p, uint64_t blk, uint64_t n_blk);
+	/*
+	 * In place of ${seen}: 1 the node is to be entered, 0 it was before;
+	 * -errno as when it could not be read.  May be NULL.
+	 */
+	int (*enter)(void *arg, locator loc);
 };
 
 #define WALK_DEPTH_MAX 6

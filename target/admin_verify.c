@@ -125,6 +125,15 @@ scrub_of(struct lunset *ls, const struct verify_state *s, bool brief)
 	return (o);
 }
 
+json_t *
+admin_scrub_json(struct lunset *ls)
+{
+	struct verify_state s;
+
+	lunset_verify_state(ls, &s);
+	return (scrub_of(ls, &s, true));
+}
+
 static json_t *
 state_of(struct lunset *ls, bool brief)
 {

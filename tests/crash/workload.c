@@ -658,6 +658,8 @@ main(int argc, char **argv)
 	    !did_all() && r < 3 * rounds)); r++) {
 		if (r % 5 == 4)
 			ok = in_child(&conf, rebuild, 0, false, false);
+		/* Memory for one segment: reclaims go window by window. */
+		conf.reclaim_bytes = r % 6 == 3 ? 1 : 0;
 		ok = ok && in_child(&conf, NULL, steps, r % 3 != 2,
 		    r % 4 == 1 || r >= rounds);
 	}

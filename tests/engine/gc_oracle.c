@@ -56,7 +56,7 @@ struct model {
 		uint16_t v[BLOCKS];
 		struct snapm snap[SNAPS];
 	} lun[LUNS];
-	uint64_t rebuilds, ops, gcs, compared, moved, freed, punched, exits;
+	uint64_t rebuilds, ops, gcs, windows, compared, moved, freed, punched, exits;
 };
 
 static struct model *m;
@@ -349,13 +349,17 @@ operate(unsigned n)
 
 /* ---- processes -------------------------------------------------------- */
 
+/* Memory for all segments, for some at a time, for one at a time. */
+static const uint64_t shares[6] = { 0, 0, 0, 216u << 10, 216u << 10, 1 };
+
 static struct lunset_conf
 conf_of(void)
 {
 
 	return ((struct lunset_conf){ .store = path, .segment_bytes = SEGMENT,
-	    .memory_bytes = 64u << 20, .prepared = 2,
-	    .checkpoint_bytes = 6u << 20, .checkpoint_ms = 500 });
+	    .memory_bytes = 64u << 20, .reclaim_bytes = shares[rnd(6)],
+	    .prepared = 2, .checkpoint_bytes = 6u << 20,
+	    .checkpoint_ms = 500 });
 }
 
 static void
@@ -387,6 +391,7 @@ close_all(bool checkpoint)
 
 	lunset_gc_state(ls, &g);
 	m->freed += g.freed_bytes;
+	m->windows += g.windows;
 	m->moved += g.moved_bytes;
 	m->punched += g.punched_bytes;
 	for (unsigned i = 0; i < LUNS; i++)
@@ -548,10 +553,11 @@ main(int argc, char **argv)
 			process(rebuild_process, "a rebuild");
 	}
 	process(space_process, "the last process");
-	(void)printf("%llu operations, %llu reclaims waited for, %llu sudden "
-	    "ends, %llu rebuilds, %llu MiB compared; freed %llu KiB, moved "
+	(void)printf("%llu operations, %llu reclaims waited for, %llu windows "
+	    "of all, %llu sudden ends, %llu rebuilds, %llu MiB compared; freed %llu KiB, moved "
 	    "%llu KiB, holes %llu KiB\n", (unsigned long long)m->ops,
-	    (unsigned long long)m->gcs, (unsigned long long)m->exits,
+	    (unsigned long long)m->gcs, (unsigned long long)m->windows,
+	    (unsigned long long)m->exits,
 	    (unsigned long long)m->rebuilds,
 	    (unsigned long long)m->compared >> 20,
 	    (unsigned long long)m->freed >> 10,

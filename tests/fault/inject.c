@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@ static struct {
 	_Atomic bool sticky;
 	_Atomic int kind, err;
 	_Atomic unsigned at, calls, failed;
+	_Atomic unsigned long sync_ino;
 } inj;
 static _Thread_local bool spared;
 
@@ -50,10 +52,26 @@ inject_failed(void)
 }
 
 void
+inject_sync_fails(unsigned long ino)
+{
+
+	inj.sync_ino = ino;
+}
+
+void
 inject_spare_me(bool spare)
 {
 
 	spared = spare;
+}
+
+static bool
+is_meant(enum inject_kind kind)
+{
+
+	return (inj.kind == (int)kind || (inj.kind == INJECT_CHANGE &&
+	    (kind == INJECT_WRITE || kind == INJECT_SYNC ||
+	    kind == INJECT_OPEN)));
 }
 
 bool
@@ -61,7 +79,7 @@ inject_hit(enum inject_kind kind)
 {
 	unsigned k;
 
-	if (!inj.armed || (int)kind != inj.kind || spared)
+	if (!inj.armed || !is_meant(kind) || spared)
 		return (false);
 	k = atomic_fetch_add(&inj.calls, 1) + 1;
 	if (k != inj.at && !(inj.sticky && k > inj.at))
@@ -81,6 +99,14 @@ write(int fd, const void *buf, size_t n)
 	if (fd > 2 && inject_hit(INJECT_WRITE))
 		return (-1);
 	return (syscall(SYS_write, fd, buf, n));
+}
+
+EXPORT ssize_t
+writev(int fd, const struct iovec *iov, int n)
+{
+
+	return (fd > 2 && inject_hit(INJECT_WRITE) ? -1 :
+	    syscall(SYS_writev, fd, iov, n));
 }
 
 static ssize_t
@@ -164,7 +190,13 @@ preadv2(int fd, const struct iovec *iov, int n, off_t off, int flags)
 EXPORT int
 fdatasync(int fd)
 {
+	struct stat st;
 
+	if (inj.sync_ino != 0 && fstat(fd, &st) == 0 &&
+	    st.st_ino == inj.sync_ino) {
+		errno = EIO;
+		return (-1);
+	}
 	return (inject_hit(INJECT_SYNC) ? -1 :
 	    (int)syscall(SYS_fdatasync, fd));
 }
@@ -208,7 +240,6 @@ renameat2(int od, const char *on, int nd, const char *nn, unsigned flags)
 	    (int)syscall(SYS_renameat2, od, on, nd, nn, flags));
 }
 
-/* Only those that make something: others fail for other reasons. */
 EXPORT int
 openat(int dir, const char *name, int flags, ...)
 {
@@ -219,7 +250,7 @@ openat(int dir, const char *name, int flags, ...)
 	if ((flags & O_CREAT) != 0)
 		mode = va_arg(ap, mode_t);
 	va_end(ap);
-	if ((flags & O_CREAT) != 0 && inject_hit(INJECT_WRITE))
+	if (inject_hit((flags & O_CREAT) != 0 ? INJECT_WRITE : INJECT_OPEN))
 		return (-1);
 	return ((int)syscall(SYS_openat, dir, name, flags, mode));
 }

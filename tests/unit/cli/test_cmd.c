@@ -340,6 +340,17 @@ test_status(void)
 	CU_ASSERT_EQUAL(run("tt-admin status", R("{\"portals\":[],\"store\":"
 	    "{\"state\":\"ok\",\"space\":\"full\"}}"), NULL), EXIT_STOPPED);
 	CU_ASSERT_PTR_NOT_NULL(strstr(out, "free: FULL, writes fail"));
+	CU_ASSERT_PTR_NULL(strstr(out, "scrub"));
+	CU_ASSERT_EQUAL(run("tt-admin status", R("{\"portals\":[],\"store\":"
+	    "{\"state\":\"ok\",\"scrub\":{\"days\":30,\"running\":true,"
+	    "\"begun\":\"2026-11-21T13:45:01.5Z\",\"permille\":421,"
+	    "\"done\":\"2026-10-20T13:45:01.5Z\",\"damaged\":2}}}"), NULL),
+	    EXIT_STOPPED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "every 30 days, last one ended: "
+	    "2026-10-2"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, ", 42.1 %"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "2 damaged places since the daemon "
+	    "started; tt-admin verify tells where"));
 	(void)close(fd);
 	(void)close(fd2);
 }

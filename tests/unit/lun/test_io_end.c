@@ -231,6 +231,35 @@ test_made_write_through(void)
 	iofix_teardown(&x);
 }
 
+/*
+ * A snapshot that is in the log, and its maker was told that the log could not
+ * be synced: it may be there or not, and if it is, it can be read.
+ */
+static void
+test_snapshot_fails(void)
+{
+	struct lun_dev *d = NULL;
+	struct snap_info s, *all;
+	struct iofix x;
+	size_t n;
+
+	iofix_setup(&x, 4096, 512);
+	iofix_write(&x, 0, 64 * KIB, 1);
+	fault.fdatasync_err = EIO;
+	CU_ASSERT(lunset_snapshot(x.e.ls, "disk", "s", &s) != 0);
+	fault.fdatasync_err = 0;
+	CU_ASSERT_EQUAL_FATAL(lunset_snaps(x.e.ls, "disk", &all, &n), 0);
+	CU_ASSERT_EQUAL_FATAL(n, 1);
+	CU_ASSERT_EQUAL_FATAL(lun_dev_open(x.e.ls, x.number, all[0].seq, &d),
+	    0);
+	memset(buf, 0xee, SIZE);
+	CU_ASSERT_EQUAL(engine_rw(&x.e, d, LUN_READ, 0, buf, SIZE, 0), 0);
+	CU_ASSERT_EQUAL(memcmp(buf, x.now, SIZE), 0);
+	free(all);
+	lun_dev_close(d);
+	iofix_teardown(&x);
+}
+
 /* One of those who write, flush, and write again. */
 struct flusher {
 	struct waiter wt;		/* first: found by its op */
@@ -453,6 +482,7 @@ static const struct unit_test tests[] = {
 	{ "a flush is of its LUN", test_flush_of_other },
 	{ "a flush that fails", test_flush_fails },
 	{ "FUA that fails", test_fua_fails },
+	{ "a snapshot that fails", test_snapshot_fails },
 	{ "a full disk", test_full },
 };
 

@@ -171,7 +171,68 @@ test_snapshot(void)
 	teardown(&f);
 }
 
+/*
+ * A share of the memory that is enough for one segment: each is looked at by
+ * itself, and what comes of it is the same.
+ */
+static void
+lives(struct reclaimfix *f, uint64_t share, struct lun_gc *g)
+{
+	struct snap_info s;
+
+	setup(f);
+	lun_dev_close(f->d);
+	CU_ASSERT_EQUAL(engine_close(&f->e), 0);
+	f->e.conf.reclaim_bytes = share;
+	CU_ASSERT_EQUAL_FATAL(engine_open(&f->e), 0);
+	attach(f);
+	age(f);
+	CU_ASSERT_EQUAL(lunset_snapshot(f->e.ls, "one", "s", &s), 0);
+	age(f);
+	for (unsigned i = 0; i < 2; i++) {
+		CU_ASSERT_EQUAL(lunset_gc(f->e.ls, true), 0);
+		CU_ASSERT_EQUAL(wrong(f), 0);
+	}
+	lunset_gc_state(f->e.ls, g);
+	CU_ASSERT_EQUAL(g->snapshot_bytes, N_BLK * BLK);
+	CU_ASSERT_EQUAL(lunset_snap_delete(f->e.ls, "one", "s"), 0);
+	age(f);
+	/* What was moved before is moved again, or freed. */
+	for (unsigned i = 0; i < 2; i++)
+		CU_ASSERT_EQUAL(lunset_gc(f->e.ls, true), 0);
+	lunset_gc_state(f->e.ls, g);
+	CU_ASSERT_EQUAL(wrong(f), 0);
+	lun_dev_close(f->d);
+	engine_abandon(&f->e);
+	CU_ASSERT_EQUAL_FATAL(engine_open(&f->e), 0);
+	attach(f);
+	CU_ASSERT_EQUAL(wrong(f), 0);
+}
+
+static void
+test_windows(void)
+{
+	struct reclaimfix f, t;
+	struct lun_gc all, tiny;
+	uint64_t a, b;
+
+	lives(&f, 0, &all);
+	lives(&t, 1, &tiny);
+	CU_ASSERT_EQUAL(all.windows, all.runs);
+	CU_ASSERT(tiny.windows > 10 * tiny.runs);
+	CU_ASSERT_EQUAL(tiny.logical_bytes, all.logical_bytes);
+	CU_ASSERT_EQUAL(tiny.unique_bytes, all.unique_bytes);
+	CU_ASSERT_EQUAL(tiny.snapshot_bytes, 0);
+	CU_ASSERT(tiny.freed_bytes >= all.freed_bytes / 10 * 9);
+	a = segs_used_bytes(f.e.ls->segs);
+	b = segs_used_bytes(t.e.ls->segs);
+	CU_ASSERT(b <= a + (4u << 20));
+	teardown(&f);
+	teardown(&t);
+}
+
 static const struct unit_test tests[] = {
+	{ "little memory", test_windows },
 	{ "the live rest is moved", test_moves },
 	{ "a damaged block stays", test_damaged },
 	{ "a hidden block stays", test_hidden },

@@ -4,8 +4,8 @@
  * for every seventh n of a run (TT_LONG: for each).  Whatever comes of the run,
  * nothing is lost.
  */
+#include "tests/fault/inject.h"
 #include "tests/unit/lun/reclaimfix.h"
-#include "tests/unit/meta/nthcall.h"
 
 /* Writes a run's calls: those of the checkpoints in it as well. */
 static unsigned
@@ -14,10 +14,9 @@ calls_of_a_run(struct reclaimfix *f)
 	unsigned n;
 
 	age(f);
-	nth_arm(UINT32_MAX, EIO, false);
+	inject_arm(INJECT_CHANGE, UINT32_MAX, EIO, false);
 	CU_ASSERT_EQUAL(lunset_gc(f->e.ls, true), 0);
-	n = nth.calls;
-	nth_disarm();
+	n = inject_disarm();
 	return (n);
 }
 
@@ -44,9 +43,9 @@ some_calls(int err, bool sticky)
 	CU_ASSERT(calls > 20);
 	for (unsigned at = 1; at <= calls; at += step) {
 		age(&f);
-		nth_arm(at, err, sticky);
+		inject_arm(INJECT_CHANGE, at, err, sticky);
 		early += lunset_gc(f.e.ls, true) != 0;
-		nth_disarm();
+		(void)inject_disarm();
 		CU_ASSERT_EQUAL_FATAL(wrong(&f), 0);
 		reopen(&f);
 		CU_ASSERT_EQUAL_FATAL(wrong(&f), 0);

@@ -10,8 +10,8 @@
 #include "meta/item.h"
 #include "meta/recover.h"
 #include "meta/store_int.h"
+#include "tests/fault/inject.h"
 #include "tests/unit/lun/steps.h"
-#include "tests/unit/meta/nthcall.h"
 #include "tests/unit/meta/segfix.h"
 
 /* ---- rows in order ---------------------------------------------------- */
@@ -454,10 +454,10 @@ test_broken_dump(void)
 		/* The log is in order again, and its next segment ready. */
 		put_rows(&c, 1, 1);
 		(void)poll(NULL, 0, 5);
-		nth_arm(at, ENOSPC, false);
+		inject_arm(INJECT_CHANGE, at, ENOSPC, false);
 		rc = dump_catalog(c.st, &c.st->row.pos, &bytes);
-		nth_disarm();
-		reached = nth.failed > 0;
+		(void)inject_disarm();
+		reached = inject_failed() > 0;
 		failures += rc != 0;
 		CU_ASSERT_TRUE(reached || rc == 0);
 		CU_ASSERT_EQUAL(bytes == 0, rc != 0);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "meta/base/clock.h"
@@ -156,6 +157,43 @@ test_opening(void)
 	storefix_teardown(&x);
 }
 
+/*
+ * Freed, and its file can neither be removed nor opened (here because it is a
+ * folder): only its row says that it is dead, so the row stays.
+ */
+static void
+test_stubborn(void)
+{
+	struct gc_seg gone = { .number = 920 }, stays = { .number = 921 };
+	struct gc_run run = { .log_limit = 1000 };
+	char name[64];
+	struct storefix x;
+	enum seg_kind kind;
+	bool freed = false;
+
+	setup(&x);
+	run.st = x.st;
+	run.gc = x.st->gc;
+	make_file(&x, gone.number, SEG_LOG, 0, true);
+	row_put(&x, gone.number, SEG_LOG, true);
+	row_put(&x, stays.number, SEG_LOG, true);
+	(void)snprintf(name, sizeof(name), "seg/%02x/%08x", stays.number & 0xff,
+	    stays.number);
+	CU_ASSERT_EQUAL_FATAL(mkdir(tmpdir_path(&x.t, name), 0700), 0);
+	CU_ASSERT_EQUAL(gc_push(&run.freed, sizeof(gone), &gone), 0);
+	CU_ASSERT_EQUAL(gc_push(&run.freed, sizeof(stays), &stays), 0);
+	CU_ASSERT_EQUAL(gc_remove_freed(&run), 0);
+	CU_ASSERT_EQUAL(storefix_write(&x, 0, 0, 1), 0);
+	CU_ASSERT_EQUAL(store_checkpoint(x.st), 0);
+	CU_ASSERT_EQUAL(gc_row_get(x.st->cat, gone.number, &kind, &freed),
+	    -ENOENT);
+	CU_ASSERT_EQUAL(gc_row_get(x.st->cat, stays.number, &kind, &freed), 0);
+	CU_ASSERT_TRUE(freed);
+	CU_ASSERT_EQUAL(rmdir(tmpdir_path(&x.t, name)), 0);
+	free(run.freed.v);
+	storefix_teardown(&x);
+}
+
 /* ---- runs ------------------------------------------------------------- */
 
 static int
@@ -272,7 +310,8 @@ test_may_share(void)
 {
 	locator dead = loc_make(3, 16, 8, 0), live = loc_make(3, 32, 8, 0);
 	locator young = loc_make(50, 16, 8, 0);
-	struct gc_run run = { .log_limit = 40 };
+	struct gc_run run = { .log_limit = 40, .number_limit = 60,
+	    .end = UINT32_MAX };
 	struct gc_seg doomed = { .number = 3 };
 	struct storefix x;
 
@@ -280,7 +319,7 @@ test_may_share(void)
 	CU_ASSERT_TRUE(store_may_share(x.st, dead));
 	run.st = x.st;
 	CU_ASSERT_EQUAL_FATAL(locset_new(SEG_BYTES, &run.live), 0);
-	CU_ASSERT_EQUAL_FATAL(locset_new(SEG_BYTES, &run.now), 0);
+	CU_ASSERT_EQUAL_FATAL(locset_new(SEG_BYTES, &run.seen), 0);
 	x.st->gc->run = &run;
 	CU_ASSERT_TRUE(store_may_share(x.st, live));
 	CU_ASSERT_TRUE(locset_has(run.live, live));
@@ -289,6 +328,15 @@ test_may_share(void)
 	CU_ASSERT_FALSE(store_may_share(x.st, dead));
 	CU_ASSERT_FALSE(locset_has(run.live, dead));
 	CU_ASSERT_TRUE(store_may_share(x.st, young));
+	/* What a run does not look at, it does not free. */
+	run.first = 4;
+	CU_ASSERT_TRUE(store_may_share(x.st, dead));
+	run.first = 0;
+	run.end = 3;
+	CU_ASSERT_TRUE(store_may_share(x.st, dead));
+	run.end = 4;
+	CU_ASSERT_FALSE(store_may_share(x.st, dead));
+	CU_ASSERT_TRUE(store_may_share(x.st, live));
 	x.st->gc->run = NULL;
 	CU_ASSERT_TRUE(store_may_share(x.st, dead));
 	CU_ASSERT_EQUAL_FATAL(gc_push(&x.st->gc->doomed, sizeof(doomed),
@@ -296,7 +344,7 @@ test_may_share(void)
 	CU_ASSERT_FALSE(store_may_share(x.st, dead));
 	CU_ASSERT_TRUE(store_may_share(x.st, young));
 	locset_free(run.live);
-	locset_free(run.now);
+	locset_free(run.seen);
 	storefix_teardown(&x);
 }
 
@@ -343,10 +391,95 @@ test_by_itself(void)
 	storefix_teardown(&x);
 }
 
+/* ---- windows ---------------------------------------------------------- */
+
+#define MIB	(UINT64_C(1) << 20)
+#define BIG	(64u << 20)		/* as if segments were of that size */
+#define FILES	1500u
+
+/* Something in each that is wanted, as much memory as it can take. */
+static unsigned
+fill_window(struct gc_run *run)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 1; i < FILES * 3; i++) {
+		bool node = i % 3 != 0;
+		locator loc = node ? loc_make(i, 8, NODE_SECTORS, LOC_F_NODE) :
+		    loc_make(i, 8, 8, 0);
+
+		bool wanted = locset_wants(run->live, i);
+
+		CU_ASSERT(i > FILES || wanted == gc_in_window(run, i));
+		n += wanted && i <= FILES;
+		CU_ASSERT(locset_add(run->seen, loc) >= 0);
+		/* Of a pair the first is named; later ones are no files. */
+		if (i % 3 == 2 || i > FILES)
+			continue;
+		CU_ASSERT_EQUAL(gc_mark_loc(run, loc), wanted);
+	}
+	return (n);
+}
+
+/*
+ * Of a store that is too large for its share: whatever is live in a window fits
+ * into it, and each segment is in one.
+ */
+static void
+share_holds(struct storefix *x, uint64_t share)
+{
+	unsigned windows = 0, n = 0;
+	uint32_t first = 0;
+	bool more;
+
+	x->st->conf.reclaim_bytes = share;
+	do {
+		struct gc_run run = { .st = x->st, .gc = x->st->gc };
+
+		CU_ASSERT_EQUAL_FATAL(locset_new(BIG, &run.live), 0);
+		CU_ASSERT_EQUAL_FATAL(locset_new(BIG, &run.seen), 0);
+		CU_ASSERT_EQUAL_FATAL(gc_window(&run, first), 0);
+		CU_ASSERT(run.end > first);
+		n += fill_window(&run);
+		/* Beside it: lists, buffers, a batch. */
+		CU_ASSERT(locset_memory_bytes(run.live) <= share - 5 * MIB ||
+		    locset_memory_bytes(run.live) <= share / 4);
+		CU_ASSERT(gc_memory_bytes(&run) <= share);
+		first = run.end;
+		more = !run.last;
+		windows++;
+		locset_free(run.live);
+		locset_free(run.seen);
+	} while (more && windows < 100);
+	CU_ASSERT(windows > 1 && windows < 100);
+	CU_ASSERT_EQUAL(n, FILES);
+}
+
+static void
+test_share(void)
+{
+	struct storefix x;
+
+	storefix_setup(&x);
+	CU_ASSERT_EQUAL(store_start(x.st), 0);
+	gc_stop(x.st);
+	atomic_store(&x.st->gc->stop, false);
+	for (uint32_t i = 1; i <= FILES; i++)
+		if (!is_there(&x, i))
+			make_file(&x, i, i % 3 == 0 ? SEG_LOG : SEG_NODES,
+			    i % 3 == 0 ? 0 : i % 3 == 1 ? i + 1 : i - 1, true);
+	atomic_store(&x.st->next_segment, FILES + 1);
+	share_holds(&x, 6 * MIB);
+	share_holds(&x, 7 * MIB);
+	storefix_teardown(&x);
+}
+
 static const struct unit_test tests[] = {
+	{ "memory within its share", test_share },
 	{ "by itself", test_by_itself },
 	{ "golden bytes of a segment's row", test_row },
 	{ "the opening", test_opening },
+	{ "a file that cannot be removed or opened", test_stubborn },
 	{ "a run", test_run },
 	{ "an unreadable map frees nothing", test_unreadable },
 	{ "one copy of a map is enough", test_one_copy },

@@ -4,7 +4,7 @@
  * was acknowledged is lost, neither then nor after the next opening, and a
  * later one succeeds, or the store has stopped.
  */
-#include "tests/unit/meta/nthcall.h"
+#include "tests/fault/inject.h"
 #include "tests/unit/meta/storefix.h"
 
 #define N_MAX	200u
@@ -66,10 +66,10 @@ one_fault(struct storefix *x, unsigned at, int err, bool sticky,
 	int rc;
 
 	change_something(x);
-	nth_arm(at, err, sticky);
+	inject_arm(INJECT_CHANGE, at, err, sticky);
 	rc = keeper_run(x->st);
-	nth_disarm();
-	reached = nth.failed > 0;
+	(void)inject_disarm();
+	reached = inject_failed() > 0;
 	CU_ASSERT_TRUE(reached || rc == 0);
 	CU_ASSERT_TRUE(maps_right(x));
 	if (rc == 0)
@@ -160,9 +160,9 @@ sync_fails(bool nodes, unsigned twin)
 	n = nodes ? x.st->row.node_segment + twin : ls.segment;
 	(void)snprintf(name, sizeof(name), "seg/%02x/%08x", n & 0xff, n);
 	CU_ASSERT_EQUAL_FATAL(stat(tmpdir_path(&x.t, name), &st), 0);
-	nth.sync_ino = st.st_ino;
+	inject_sync_fails(st.st_ino);
 	CU_ASSERT_EQUAL(keeper_run(x.st), -EIO);
-	nth.sync_ino = 0;
+	inject_sync_fails(0);
 	CU_ASSERT_EQUAL(storefix_failed(&x), -EIO);
 	CU_ASSERT_EQUAL(keeper_run(x.st), -EROFS);
 	CU_ASSERT_TRUE(maps_right(&x));
@@ -198,10 +198,10 @@ test_changes(void)
 		if (at % 2 == 0)
 			CU_ASSERT_EQUAL(storefix_put_row(&x, 1, text), 0);
 		logged = x.logged;
-		nth_arm(at, at % 3 == 0 ? ENOSPC : EIO, false);
+		inject_arm(INJECT_CHANGE, at, at % 3 == 0 ? ENOSPC : EIO, false);
 		rc = storefix_put_row(&x, 2, text);
-		nth_disarm();
-		reached = nth.failed > 0;
+		(void)inject_disarm();
+		reached = inject_failed() > 0;
 		/* Not logged is an error; logged with one: it has stopped. */
 		CU_ASSERT_TRUE(rc != 0 || x.logged == logged + 1);
 		if (rc != 0 && x.logged == logged + 1)
@@ -226,10 +226,10 @@ test_init(void)
 		tmpdir_prefer_memory();
 		memset(&x, 0, sizeof(x));
 		tmpdir_make(&x.t);
-		nth_arm(at, EIO, false);
+		inject_arm(INJECT_CHANGE, at, EIO, false);
 		rc = store_init(x.t.path, SEG_BYTES);
-		nth_disarm();
-		reached = nth.failed > 0;
+		(void)inject_disarm();
+		reached = inject_failed() > 0;
 		CU_ASSERT_TRUE(rc == 0 || reached);
 		if (rc != 0)
 			CU_ASSERT_TRUE(storefix_open(&x) != 0)
@@ -258,10 +258,10 @@ test_open(void)
 		int rc;
 
 		(void)store_close(x.st, false);
-		nth_arm(at, EIO, false);
+		inject_arm(INJECT_CHANGE, at, EIO, false);
 		rc = storefix_open(&x);
-		nth_disarm();
-		reached = nth.failed > 0;
+		(void)inject_disarm();
+		reached = inject_failed() > 0;
 		CU_ASSERT_TRUE(rc == 0 || reached);
 		if (rc != 0)
 			CU_ASSERT_EQUAL_FATAL(storefix_open(&x), 0);

@@ -129,6 +129,61 @@ test_memory(void)
 	locset_free(s);
 }
 
+/* Only some segments: of the others nothing is noted, nor is memory taken. */
+static void
+test_wanted(void)
+{
+	struct locset *s = make();
+	uint64_t was;
+
+	locset_want_from(s, 5000);
+	CU_ASSERT_EQUAL(locset_want(s, 7), 0);
+	CU_ASSERT_EQUAL(locset_want(s, 9), 0);
+	was = locset_memory_bytes(s);
+	CU_ASSERT_TRUE(locset_wants(s, 7));
+	CU_ASSERT_FALSE(locset_wants(s, 8));
+	CU_ASSERT_FALSE(locset_wants(s, 4999));
+	CU_ASSERT_TRUE(locset_wants(s, 5000));
+	CU_ASSERT_EQUAL(locset_add(s, loc_make(8, 16, 8, 0)), 0);
+	CU_ASSERT_EQUAL(locset_add(s, loc_make(4999, 16, 8, 0)), 0);
+	CU_ASSERT_EQUAL(locset_add(s, loc_make(8, 3, 8, 0)), -EILSEQ);
+	CU_ASSERT_FALSE(locset_has(s, loc_make(8, 16, 8, 0)));
+	CU_ASSERT_EQUAL(locset_memory_bytes(s), was);
+	was += locset_need_bytes(s, 7, false) + locset_need_bytes(s, 9, true);
+	CU_ASSERT_EQUAL(locset_add(s, loc_make(7, 16, 8, 0)), 1);
+	CU_ASSERT_EQUAL(locset_add(s, node_at(9, 16)), 1);
+	CU_ASSERT_EQUAL(locset_memory_bytes(s), was);
+	was += locset_need_bytes(s, 5000, false);
+	CU_ASSERT_EQUAL(locset_add(s, loc_make(5000, 16, 8, 0)), 1);
+	CU_ASSERT_EQUAL(locset_memory_bytes(s), was);
+	CU_ASSERT_TRUE(locset_has(s, loc_make(5000, 16, 8, 0)));
+	CU_ASSERT_EQUAL(locset_bytes(s), 2 * 4096 + 1536);
+	locset_free(s);
+}
+
+/* What does not fit is new each time; what is in it stays. */
+static void
+test_limit(void)
+{
+	struct locset *s = make();
+	uint64_t limit = locset_memory_bytes(s) + (100 << 10);
+	unsigned noted = 0;
+
+	locset_limit(s, limit);
+	for (uint32_t i = 1; i <= 1000; i++) {
+		CU_ASSERT_EQUAL(locset_add(s, node_at(i, 16)), 1);
+		noted += locset_has(s, node_at(i, 16));
+		CU_ASSERT_EQUAL(locset_add(s, node_at(i, 16)),
+		    !locset_has(s, node_at(i, 16)));
+	}
+	CU_ASSERT(noted >= 10 && noted <= 20);
+	CU_ASSERT(locset_memory_bytes(s) <= limit);
+	/* More in the same segments costs nothing. */
+	CU_ASSERT_EQUAL(locset_add(s, node_at(1, 19)), 1);
+	CU_ASSERT_EQUAL(locset_add(s, node_at(1, 19)), 0);
+	locset_free(s);
+}
+
 /* Against a plain table. */
 static void
 test_random(void)
@@ -195,6 +250,8 @@ static const struct unit_test tests[] = {
 	{ "neighbours", test_neighbours },
 	{ "no place", test_no_place },
 	{ "memory", test_memory },
+	{ "wanted segments", test_wanted },
+	{ "a limit", test_limit },
 	{ "at random", test_random },
 	{ "threads", test_threads },
 };

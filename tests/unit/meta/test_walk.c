@@ -3,9 +3,29 @@
  * Walking trees: everything once, in order, and what damage does to it.
  */
 #include <inttypes.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "meta/walk.h"
 #include "tests/unit/meta/nodefix.h"
+
+/* The next read of this file fails. */
+static _Atomic unsigned long refused_ino;
+
+__attribute__((visibility("default"))) ssize_t
+pread(int fd, void *buf, size_t n, off_t off)
+{
+	struct stat st;
+
+	if (refused_ino != 0 && fstat(fd, &st) == 0 &&
+	    st.st_ino == refused_ino) {
+		refused_ino = 0;
+		errno = EIO;
+		return (-1);
+	}
+	return (syscall(SYS_pread64, fd, buf, n, off));
+}
 
 /* What the ops were told. */
 struct told {
@@ -244,6 +264,41 @@ test_wrong_locator(void)
 	}
 }
 
+/*
+ * The locator of leaf a is wrong in one copy of its parent, so that it falls
+ * on leaf b, and the other copy cannot be read just then.  Neither leaf may be
+ * missed without a word.
+ */
+static void
+test_wrong_and_refused(void)
+{
+	static const struct walk_ops strict = { .block = block };
+	struct told told = { .stop_at = 0 };
+	struct locset *seen;
+	struct stat st;
+	struct tree t;
+	struct walk w;
+	int rc;
+
+	tree_make(&t);
+	CU_ASSERT_EQUAL_FATAL(locset_new(NODEFIX_BYTES, &seen), 0);
+	harm(&t.x, t.up.loc, 0, 21, 1);
+	CU_ASSERT_EQUAL(loc_off_sectors(t.a.loc) + NODE_SECTORS,
+	    loc_off_sectors(t.b.loc));
+	CU_ASSERT_EQUAL(stat(nodefix_file(&t.x, loc_segment(t.up.loc) + 1),
+	    &st), 0);
+	t.top = t.up;
+	w = (struct walk){ .ns = t.x.ns, .ops = &strict, .arg = &told,
+	    .both = true, .seen = seen };
+	told.w = &w;
+	refused_ino = st.st_ino;
+	rc = walk_tree(&w, t.top, 2);
+	CU_ASSERT_EQUAL(refused_ino, 0);
+	CU_ASSERT(rc != 0 || told.blocks == 3);
+	locset_free(seen);
+	nodefix_teardown(&t.x);
+}
+
 /* Looking at what is in the cache is no use of it. */
 static void
 test_cold(void)
@@ -277,6 +332,7 @@ static const struct unit_test tests[] = {
 	{ "everything", test_all },
 	{ "damage", test_damage },
 	{ "a wrong locator", test_wrong_locator },
+	{ "a wrong locator, a refused read", test_wrong_and_refused },
 	{ "the cache stays as it is", test_cold },
 };
 

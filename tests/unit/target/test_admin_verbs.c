@@ -434,6 +434,30 @@ test_tell(void)
 	    "verbs")), admin_verbs_n);
 }
 
+/* status has it as well. */
+static void
+test_status_scrub(void)
+{
+	json_t *scrub;
+
+	fake_verify.state.scrubbing = true;
+	fake_verify.state.scrub_begun_ns = 7;
+	fake_verify.state.scrub_permille = 421;
+	fake_verify.state.scrub_n_damage = 2;
+	CU_ASSERT_EQUAL(ask("status", "{}"), ADMIN_OK);
+	scrub = json_object_get(json_object_get(reply.result, "store"),
+	    "scrub");
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(scrub, "days")), 3);
+	CU_ASSERT_TRUE(json_is_true(json_object_get(scrub, "running")));
+	CU_ASSERT_PTR_NOT_NULL(json_object_get(scrub, "begun"));
+	CU_ASSERT_PTR_NOT_NULL(json_object_get(scrub, "done"));
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(scrub,
+	    "permille")), 421);
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(scrub,
+	    "damaged")), 2);
+	CU_ASSERT_PTR_NULL(json_object_get(scrub, "damage"));
+}
+
 static void
 test_verify(void)
 {
@@ -450,6 +474,7 @@ test_verify(void)
 	CU_ASSERT_EQUAL(json_integer_value(json_object_get(scrub, "days")), 3);
 	CU_ASSERT_PTR_NULL(json_object_get(scrub, "begun"));
 	CU_ASSERT_PTR_NOT_NULL(json_object_get(scrub, "done"));
+	test_status_scrub();
 	/* What does not go together. */
 	CU_ASSERT_EQUAL(ask("verify", "{'lun':'demo','all':true}"),
 	    ADMIN_INVALID);
