@@ -161,6 +161,18 @@ print_damage(json_t *o, json_int_t n)
 	(void)putchar('\n');
 }
 
+/* A file of maps that was gone as a whole, or had lost its header. */
+static void
+print_remade(json_t *o)
+{
+	char a[CMD_COUNT_LEN];
+
+	if (cmd_int(o, "remade") != 0)
+		cmd_line("made again", "%s of maps, lost or without a header, "
+		    "from the twins", cmd_count(a, cmd_int(o, "remade"),
+		    "file"));
+}
+
 static void
 print_run(json_t *r)
 {
@@ -190,6 +202,7 @@ print_run(json_t *r)
 	if (cmd_int(r, "repaired") != 0)
 		cmd_line("repaired", "%lld damaged copies of maps, from their "
 		    "twins", (long long)cmd_int(r, "repaired"));
+	print_remade(r);
 	if (n == 0)
 		cmd_line("damage", "none found");
 	else
@@ -231,6 +244,7 @@ print_scrub(json_t *r)
 	json_t *s = json_object_get(r, "scrub");
 
 	cmd_scrub(s);
+	print_remade(s);
 	print_damage(s, cmd_int(s, "damaged"));
 }
 

@@ -47,6 +47,7 @@ struct lunset_conf {
 	const char *store;		/* directory */
 	uint64_t memory_bytes;		/* budget; 0 = 512 MiB */
 	uint64_t reclaim_bytes;		/* of space reclaim; 0 = its share */
+	uint64_t verify_bytes;		/* of verification; 0 = its share */
 	uint32_t segment_bytes;		/* lunset_init only; 0 = default */
 	unsigned prepared;		/* segments kept prepared */
 	uint64_t checkpoint_bytes;	/* 0 = default: log bytes between two */

@@ -107,6 +107,7 @@ struct lunset {
 	bool salvage, damaged;		/* [I] */
 	uint64_t memory_bytes;		/* [I] */
 	uint64_t overlay_limit;		/* [I] beyond it writers wait */
+	uint64_t verify_limit;		/* [I] bytes of a verification's set */
 	struct lk admin_lk;		/* rank LK_ADMIN: one change at a time */
 	struct lk lk;			/* rank LK_LUNSET */
 	struct list luns;		/* [s] */

@@ -104,6 +104,8 @@ lunset_open(const struct lunset_conf *conf, struct lunset **out)
 	sc.dedup_bytes = share.dedup;
 	sc.reclaim_bytes = conf->reclaim_bytes == 0 ? share.reclaim :
 	    conf->reclaim_bytes;
+	ls->verify_limit = conf->verify_bytes == 0 ? share.verify :
+	    conf->verify_bytes;
 	if ((rc = store_open(&sc, &ls->store)) != 0)
 		goto out_free;
 	ls->log = store_log(ls->store);

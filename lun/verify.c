@@ -107,6 +107,15 @@ verify_repaired(struct run *r, unsigned n)
 	lk_unlock(&r->v->lk);
 }
 
+void
+verify_remade(struct run *r)
+{
+
+	lk_lock(&r->v->lk);
+	findings_of(r)->remade++;
+	lk_unlock(&r->v->lk);
+}
+
 /* The same disk, the same trouble, right behind it: one entry. */
 static bool
 continues(const struct verify_damage *a, const struct verify_damage *b)
@@ -189,7 +198,7 @@ run_asked(struct verifier *v)
 {
 	char lun[LUN_NAME_MAX + 1], snap[LUN_NAME_MAX + 1];
 	struct run r = { .v = v, .ls = v->ls, .begun_ms = clock_mono_ms() };
-	uint64_t n_damage, repaired;
+	uint64_t n_damage, repaired, remade;
 	int rc;
 
 	lk_lock(&v->lk);
@@ -210,11 +219,14 @@ run_asked(struct verifier *v)
 		v->state.permille = 1000;
 	n_damage = v->found.n_damage;
 	repaired = v->found.repaired;
+	remade = v->found.remade;
 	lk_unlock(&v->lk);
 	msg_info("verify of %s%s%s ended (%d): %llu damaged places, %llu "
-	    "copies of nodes repaired", lun[0] == '\0' ? "everything" : lun,
+	    "copies of nodes repaired, %llu segments made again",
+	    lun[0] == '\0' ? "everything" : lun,
 	    snap[0] == '\0' ? "" : "@", snap, rc,
-	    (unsigned long long)n_damage, (unsigned long long)repaired);
+	    (unsigned long long)n_damage, (unsigned long long)repaired,
+	    (unsigned long long)remade);
 	if (rc == 0 && lun[0] == '\0')
 		scrub_done(v);
 }
@@ -368,7 +380,8 @@ begin_locked(struct verifier *v, const struct verify_params *p)
 	v->asked = true;
 	v->cancel = false;
 	v->found.n = 0;
-	v->found.n_damage = v->found.damaged_bytes = v->found.repaired = 0;
+	v->found.n_damage = v->found.damaged_bytes = 0;
+	v->found.repaired = v->found.remade = 0;
 	v->state = (struct verify_state){
 		.runs = runs, .running = true, .scrubbing = v->state.scrubbing,
 		.begun_ns = clock_utc_ns(), .rate_bytes = p->rate_bytes,
@@ -424,12 +437,14 @@ lunset_verify_state(struct lunset *ls, struct verify_state *out)
 	lk_lock(&v->lk);
 	*out = v->state;
 	out->repaired = v->found.repaired;
+	out->remade = v->found.remade;
 	out->n_damage = v->found.n_damage;
 	out->damaged_bytes = v->found.damaged_bytes;
 	out->scrub_every_s = v->scrub_every_s;
 	out->scrub_begun_ns = v->scrub.under_way ? v->scrub.begun_ns : 0;
 	out->scrub_done_ns = v->scrub.done_ns;
 	out->scrub_repaired = v->scrub_found.repaired;
+	out->scrub_remade = v->scrub_found.remade;
 	out->scrub_n_damage = v->scrub_found.n_damage;
 	lk_unlock(&v->lk);
 }

@@ -6,7 +6,8 @@
  *
  * Each block and node is read once, however many refer to it; damage is told
  * for everyone who does.  One copy of a node that is bad is rewritten from the
- * other.  What changes while it runs is left to the next run: blocks that were
+ * other; a segment of nodes that is gone, or without its header, is made again
+ * from its twin.  What changes while it runs is left to the next run: blocks that were
  * overwritten or deleted meanwhile are no damage.
  *
  * Threads: any.  The work is done by a thread of the set's own.
@@ -66,13 +67,14 @@ struct verify_state {
 	uint64_t data_bytes, node_bytes; /* read and verified */
 	uint64_t rate_bytes;
 	uint64_t repaired;		/* copies of nodes */
+	uint64_t remade;		/* segments of nodes that were lost */
 	uint64_t n_damage;		/* entries, those not kept included */
 	uint64_t damaged_bytes;		/* of what is served, VERIFY_COPY not */
 	/* Of the scrub. */
 	uint64_t scrub_every_s;		/* 0: off */
 	uint64_t scrub_begun_ns, scrub_done_ns; /* 0: not under way; never */
 	unsigned scrub_permille;
-	uint64_t scrub_repaired, scrub_n_damage; /* since opening */
+	uint64_t scrub_repaired, scrub_remade, scrub_n_damage; /* since opening */
 };
 void lunset_verify_state(struct lunset *ls, struct verify_state *out);
 

@@ -19,7 +19,7 @@
 struct findings {
 	struct verify_damage *list;
 	size_t n, room;
-	uint64_t n_damage, damaged_bytes, repaired;
+	uint64_t n_damage, damaged_bytes, repaired, remade;
 };
 
 /* Where a pass of the scrub is: everything before it was verified. */
@@ -82,9 +82,12 @@ struct run {
 	uint64_t from_blk;		/* everything before is done */
 	bool found_bad;			/* something new in this tree */
 	unsigned stale;			/* nodes that were replaced meanwhile */
+	uint32_t pair;			/* of segments of nodes: was whole */
+	bool no_twins;			/* one could not be made again */
 	struct walk walk;
 	/* of all */
-	struct locset *seen;		/* read, good or bad */
+	struct locset *seen;		/* nodes that were entered */
+	struct locset *read;		/* blocks that were, good or bad */
 	struct locset *bad;		/* blocks and nodes that are damaged */
 	struct locset *half;		/* nodes with one copy */
 	struct locset *tainted;		/* nodes above something of these */
@@ -98,6 +101,7 @@ int verify_pace(struct run *r);
 /* verify.c: ${bytes} were read; ${node}: of nodes. */
 void verify_read(struct run *r, uint64_t bytes, bool node);
 void verify_repaired(struct run *r, unsigned n);
+void verify_remade(struct run *r);
 void verify_found(struct run *r, const struct verify_damage *d);
 /* verify.c: the walk has come to ${blk} of its target. */
 void verify_at(struct run *r, uint64_t blk);

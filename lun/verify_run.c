@@ -21,6 +21,7 @@
 #include "meta/base/msg.h"
 #include "meta/base/vec.h"
 #include "meta/noderepair.h"
+#include "meta/twin.h"
 
 #define ROUNDS_MAX	4u	/* over a tree that changes under the walk */
 
@@ -247,7 +248,7 @@ see_block(void *arg, struct place p, uint64_t blk)
 		r->found_bad = true;
 		return (0);
 	}
-	if ((rc = locset_add(r->seen, p.loc)) < 0)
+	if ((rc = locset_add(r->read, p.loc)) < 0)
 		return (rc);
 	if (rc == 1)
 		return (verify_block(r, p));
@@ -256,13 +257,51 @@ see_block(void *arg, struct place p, uint64_t blk)
 	return (0);
 }
 
+/*
+ * A file of the pair is gone as a whole, or its header is: made again, true.
+ * The headers are looked at when the walk comes from another pair.
+ */
+static bool
+pair_mended(struct run *r, const struct node_check *c)
+{
+	bool gone = c->rc[0] == -ENOENT || c->rc[1] == -ENOENT;
+	unsigned lost;
+	int rc;
+
+	if (r->ls->read_only || r->no_twins ||
+	    c->segment[1] != c->segment[0] + 1 ||
+	    (!gone && r->pair == c->segment[0]))
+		return (false);
+	rc = twin_lost(r->ls->nodes, c->segment[0], &lost);
+	if (rc == 0)
+		r->pair = c->segment[0];
+	if (rc != 1)
+		return (false);
+	rc = twin_make(r->ls->nodes, c->segment[0], lost);
+	if (rc == 0)
+		verify_remade(r);
+	else if (rc != -ESTALE && rc != -EBUSY && rc != -EILSEQ &&
+	    rc != -EUCLEAN)
+		/* No space, as a rule: not once more for each node. */
+		r->no_twins = true;
+	return (rc == 0);
+}
+
+static void
+note_repaired(struct run *r, const struct node_check *c)
+{
+	unsigned n = (unsigned)c->repaired[0] + (unsigned)c->repaired[1];
+
+	if (n > 0)
+		verify_repaired(r, n);
+}
+
 /* Both copies from the medium; a bad one is made good. */
 static int
 see_load(void *arg, struct place p, struct node *out)
 {
 	struct run *r = arg;
 	struct node_check c;
-	unsigned repaired;
 	int rc;
 
 	rc = nodes_check(r->ls->nodes, p, !r->ls->read_only, out, &c);
@@ -272,12 +311,16 @@ see_load(void *arg, struct place p, struct node *out)
 		rc = nodes_check(r->ls->nodes, p, !r->ls->read_only, out, &c);
 	if (rc != 0)
 		return (rc);
-	repaired = (unsigned)c.repaired[0] + (unsigned)c.repaired[1];
-	if (repaired > 0)
-		verify_repaired(r, repaired);
+	note_repaired(r, &c);
+	if (pair_mended(r, &c)) {
+		rc = nodes_check(r->ls->nodes, p, true, out, &c);
+		if (rc != 0)
+			return (rc);
+		note_repaired(r, &c);
+	}
 	if ((c.rc[0] != 0 && !c.repaired[0]) ||
 	    (c.rc[1] != 0 && !c.repaired[1]) ||
-	    (c.differ && repaired == 0)) {
+	    (c.differ && !c.repaired[0] && !c.repaired[1])) {
 		r->found_bad = true;
 		if ((rc = locset_add(r->half, p.loc)) < 0 && rc != -EILSEQ)
 			return (rc);
@@ -483,8 +526,11 @@ run_init(struct run *r)
 		return (-ENOMEM);
 	if (locset_new(seg, &r->seen) != 0 || locset_new(seg, &r->bad) != 0 ||
 	    locset_new(seg, &r->half) != 0 ||
-	    locset_new(seg, &r->tainted) != 0)
+	    locset_new(seg, &r->tainted) != 0 ||
+	    locset_new(seg, &r->read) != 0)
 		return (-ENOMEM);
+	/* Beyond its share of the memory blocks are read twice. */
+	locset_limit(r->read, r->ls->verify_limit);
 	return (0);
 }
 
@@ -496,6 +542,7 @@ run_fini(struct run *r)
 	free(r->batch);
 	free(r->buf);
 	locset_free(r->seen);
+	locset_free(r->read);
 	locset_free(r->bad);
 	locset_free(r->half);
 	locset_free(r->tainted);

@@ -21,6 +21,7 @@ struct memory_shares {
 	uint64_t folding;	/* sorted lists of what is folded */
 	uint64_t dedup;		/* filter, ids of segments, samples */
 	uint64_t reclaim;	/* one bit per block, of so many as fit */
+	uint64_t verify;	/* the same; beyond that some are read twice */
 };
 
 void memory_divide(uint64_t total_bytes, struct memory_shares *out);

@@ -62,6 +62,14 @@ struct nodes_conf {
 	_Atomic uint32_t *next_segment;	/* the store's source of numbers */
 	/* A segment comes into being (before its first byte); 0 or -errno. */
 	int (*created)(void *arg, uint32_t number);
+	/*
+	 * For twin.c.  Is the segment in use by the word of the catalogue, and
+	 * as what?  1, 0 (freed, or not known), -errno.  NULL: no twin is made
+	 * again.
+	 */
+	int (*in_use)(void *arg, uint32_t number, enum seg_kind *out);
+	/* One that was lost is there again. */
+	void (*again)(void *arg, uint32_t number, enum seg_kind kind);
 	void *created_arg;
 };
 int nodes_new(const struct nodes_conf *conf, struct nodes **out);

@@ -201,6 +201,20 @@ keep_own(const struct around *a, uint8_t *buf)
 	}
 }
 
+/* Only into what says itself that it is the twin, and no other segment. */
+static int
+is_twin_of(struct nodes *ns, const struct copy *bad, const struct copy *good)
+{
+	struct seg_header h;
+	int rc;
+
+	rc = segscan_header(ns->conf.segs, ns->conf.store_uuid,
+	    seg_number(bad->seg), &h);
+	if (rc == 0 && (h.kind == SEG_LOG || h.twin != seg_number(good->seg)))
+		rc = -EUCLEAN;
+	return (rc);
+}
+
 static int
 rewrite(struct nodes *ns, struct place p, struct copy *bad, struct copy *good)
 {
@@ -214,7 +228,8 @@ rewrite(struct nodes *ns, struct place p, struct copy *bad, struct copy *good)
 	/* Twins have one layout; without it their pages are not the same. */
 	if (bad->off_bytes != good->off_bytes)
 		return (-EILSEQ);
-	if ((rc = neighbours_safe(ns, bad, good, &a)) != 0 ||
+	if ((rc = is_twin_of(ns, bad, good)) != 0 ||
+	    (rc = neighbours_safe(ns, bad, good, &a)) != 0 ||
 	    (rc = make_pages(bad, good, &a, buf)) != 0)
 		return (rc);
 	keep_own(&a, buf);
@@ -275,6 +290,13 @@ copies_read(struct nodes *ns, struct place p, struct copy *copy,
 		c->segment[i] = seg_number(copy[i].seg);
 		c->off_bytes[i] = copy[i].off_bytes;
 		c->rc[i] = copy_read(&copy[i], &p);
+	}
+	/* Twins have one layout: so one tells where the other ought to be. */
+	for (unsigned i = 0; i < 2; i++) {
+		if (copy[i].seg != NULL || copy[!i].seg == NULL)
+			continue;
+		c->segment[i] = c->segment[!i] + (i == 1 ? 1 : UINT32_MAX);
+		c->off_bytes[i] = c->off_bytes[!i];
 	}
 }
 

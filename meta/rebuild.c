@@ -150,8 +150,11 @@ found(void *arg, uint32_t number)
 	rc = segscan_header(rb->segs, rb->super.uuid, number, &h);
 	if (rb_tell(rb))
 		msg_info("rebuild: %zu segments so far", rb->n_seg);
-	if (rc == 0)
+	if (rc == 0) {
+		/* Also that of a twin that is lost: it is made again. */
+		rb->max_number = TT_MAX(rb->max_number, h.twin);
 		return (add_segment(rb, &h));
+	}
 	if (rc == -EILSEQ)
 		return (add_bare(rb, number));
 	if (rc == -ENOENT || rb->salvage)

@@ -299,6 +299,45 @@ segcache_recycle(struct segs *ss, uint32_t number)
 	return (take_away(ss, number, ss->ops->recycle != NULL));
 }
 
+/*
+ * What is open is a file that loses its name, so its entry goes whatever comes
+ * of it.  Who reads or writes would not learn of that: then it stays.
+ */
+int
+segcache_adopt(struct segs *ss, uint32_t number, uint32_t draft)
+{
+	struct list dead;
+	struct seg *s;
+	int rc = -ENOMEM;
+
+	list_init(&dead);
+	lk_lock(&ss->lk);
+	if ((s = find_idle_locked(ss, number)) == NULL) {
+		s = add_busy_locked(ss, number);
+	} else if (may_close_locked(s)) {
+		list_del(&s->lru);
+		s->busy = true;
+	} else {
+		s = NULL;
+		rc = -EBUSY;
+	}
+	lk_unlock(&ss->lk);
+	if (s == NULL)
+		return (rc);
+
+	rc = ss->ops->draft_adopt(ss->be, draft, number);
+
+	lk_lock(&ss->lk);
+	not_busy_locked(s);
+	list_del(&s->hash);
+	if (s->fd >= 0)
+		ss->n_open--;
+	list_add_tail(&dead, &s->lru);
+	lk_unlock(&ss->lk);
+	close_all(&dead);
+	return (rc);
+}
+
 /* Drops one reference; all but the last need no lock. */
 void
 segcache_release(struct seg *s)

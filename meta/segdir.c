@@ -466,6 +466,9 @@ const struct segs_ops segdir_ops = {
 	.prepare = segspare_prepare,
 	.prepared = segspare_prepared,
 	.drop_prepared = segspare_drop,
+	.draft = segdraft_make,
+	.draft_adopt = segdraft_adopt,
+	.draft_drop = segdraft_drop,
 	.close = segdir_close
 };
 

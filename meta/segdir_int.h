@@ -56,4 +56,9 @@ int segspare_use(struct segdir *d, int to_dir, const char *to_name,
 #define SEGDIR_HEADER_BYTES 4096u
 int segspare_recycle(struct segdir *d, int from_dir, const char *from_name);
 
+/* segdraft.c: see segs_ops. */
+int segdraft_make(void *be, uint32_t *out_draft, int *out_fd);
+int segdraft_adopt(void *be, uint32_t draft, uint32_t number);
+void segdraft_drop(void *be, uint32_t draft);
+
 #endif /* !META_SEGDIR_INT_H */

@@ -37,6 +37,10 @@ struct segs_ops {
 	int (*prepare)(void *be, const bool *stop);
 	unsigned (*prepared)(void *be);
 	void (*drop_prepared)(void *be);	/* may be NULL */
+	/* segdraft.c; may be NULL: there are none. */
+	int (*draft)(void *be, uint32_t *out_draft, int *out_fd);
+	int (*draft_adopt)(void *be, uint32_t draft, uint32_t number);
+	void (*draft_drop)(void *be, uint32_t draft);
 	void (*close)(void *be);
 };
 
@@ -136,6 +140,26 @@ int segs_remove(struct segs *ss, uint32_t number);
 int segs_retire(struct segs *ss, uint32_t number);
 /* That there is, or is not, a segment of this number becomes durable. */
 int segs_sync_name(struct segs *ss, uint32_t number);
+/*
+ * A file that is to become a segment whose own was lost.  ${fd} is written to
+ * by who made it; then it is adopted or dropped, and closed by that.
+ * Errors: -EOPNOTSUPP (for readers), -errno.
+ */
+struct seg_draft {
+	uint32_t name;
+	int fd;
+};
+int segs_draft(struct segs *ss, struct seg_draft *out);
+/*
+ * Its bytes become durable, then it is the segment ${number}, durably, in place
+ * of the file that has the name, if any.
+ * Errors: -EBUSY somebody has the segment open, or has written to it and not
+ * synced; -errno.
+ * Crash: what was there before, or all of it.
+ */
+int segs_draft_adopt(struct segs *ss, struct seg_draft *d, uint32_t number);
+void segs_draft_drop(struct segs *ss, struct seg_draft *d);
+
 /*
  * Free the space of these bytes, which read as zeroes then; page aligned.
  * -EOPNOTSUPP the file system cannot.

@@ -120,7 +120,10 @@ store_init(const char *path, uint32_t segment_bytes)
 		rc = sync_parent(fd);
 	(void)close(fd);
 	if (rc == -EEXIST)
-		msg_err("store %s: there is one already", path);
+		msg_err("store %s: there is one already, or what is left of "
+		    "one; only if its making was cut short and nothing was "
+		    "ever stored in it, remove the folder and make it again",
+		    path);
 	else if (rc == -ENOTEMPTY)
 		msg_err("store %s: the directory is not empty", path);
 	else if (rc != 0)
@@ -158,6 +161,31 @@ nodes_created(void *arg, uint32_t number)
 {
 
 	return (store_note_segment(arg, number, SEG_NODES, false));
+}
+
+/* Not only in the chain of this moment: what a commit has said. */
+static int
+nodes_in_use(void *arg, uint32_t number, enum seg_kind *out)
+{
+	struct store *st = arg;
+	bool freed;
+	int rc = gc_row_get(st->cat, number, out, &freed);
+
+	if (rc != 0)
+		return (rc == -ENOENT ? 0 : rc);
+	return (!freed);
+}
+
+/* A rebuild has no row for what was not there. */
+static void
+nodes_again(void *arg, uint32_t number, enum seg_kind kind)
+{
+	struct store *st = arg;
+	enum seg_kind had;
+	bool freed;
+
+	if (gc_row_get(st->cat, number, &had, &freed) == -ENOENT)
+		(void)store_note_segment(st, number, kind, false);
 }
 
 static void
@@ -447,6 +475,8 @@ open_nodes(struct store *st)
 		.cache_bytes = st->conf.node_cache_bytes,
 		.next_segment = &st->next_segment,
 		.created = nodes_created,
+		.in_use = nodes_in_use,
+		.again = nodes_again,
 		.created_arg = st,
 	};
 

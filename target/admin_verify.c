@@ -119,6 +119,7 @@ scrub_of(struct lunset *ls, const struct verify_state *s, bool brief)
 		admin_json_time(o, "done", s->scrub_done_ns);
 	admin_json_u64(o, "permille", s->scrub_permille);
 	admin_json_u64(o, "repaired", s->scrub_repaired);
+	admin_json_u64(o, "remade", s->scrub_remade);
 	admin_json_u64(o, "damaged", s->scrub_n_damage);
 	if (!brief)
 		put_damage(ls, o, true);
@@ -158,6 +159,7 @@ state_of(struct lunset *ls, bool brief)
 	admin_json_u64(o, "data_bytes", s.data_bytes);
 	admin_json_u64(o, "map_bytes", s.node_bytes);
 	admin_json_u64(o, "repaired", s.repaired);
+	admin_json_u64(o, "remade", s.remade);
 	admin_json_u64(o, "damaged", s.n_damage);
 	admin_json_u64(o, "damaged_bytes", s.damaged_bytes);
 	(void)json_object_set_new(o, "scrub", scrub_of(ls, &s, brief));

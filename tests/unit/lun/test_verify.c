@@ -40,10 +40,15 @@ test_clean(void)
 	iofix_teardown(&x);
 }
 
-/* Bits of data: the blocks, for the LUN and each snapshot that has them. */
-static void
-test_data(void)
+/*
+ * Bits of data: the blocks, for the LUN and each snapshot that has them.  With
+ * so much memory to note what was read (0: as much as it takes); how much was
+ * read at the first time.
+ */
+static uint64_t
+find_data(uint64_t memory_bytes)
 {
+	uint64_t read_bytes;
 	struct verify_damage *d;
 	struct verify_state s;
 	struct bad_block *b;
@@ -53,6 +58,7 @@ test_data(void)
 	size_t n;
 
 	setup(&x);
+	x.e.conf.verify_bytes = memory_bytes;
 	CU_ASSERT_EQUAL(lunset_snapshot(x.e.ls, "disk", "one", &si), 0);
 	old = place_of(&x, 600, 0).loc;
 	iofix_write(&x, 600 * 4096, 4096, 9);
@@ -64,6 +70,7 @@ test_data(void)
 	flip(&x, old, 0, 77);
 	reopen(&x);
 	d = verify(&x, NULL, NULL, &s, &n);
+	read_bytes = s.data_bytes;
 	CU_ASSERT_EQUAL_FATAL(n, 4);
 	CU_ASSERT_TRUE(is(&d[0], VERIFY_DATA, "one", 300 * 4096, 8192));
 	CU_ASSERT_TRUE(is(&d[1], VERIFY_DATA, "one", 600 * 4096, 4096));
@@ -98,6 +105,16 @@ test_data(void)
 	CU_ASSERT_EQUAL(lunset_snap_delete(x.e.ls, "disk", "two"), 0);
 	expect_clean(&x, 0);
 	iofix_teardown(&x);
+	return (read_bytes);
+}
+
+static void
+test_data(void)
+{
+	uint64_t once = find_data(0);
+
+	/* Blocks that snapshots share are read for each; told is the same. */
+	CU_ASSERT(find_data(1) > once);
 }
 
 static uint64_t
@@ -142,7 +159,7 @@ test_one_copy(void)
 	iofix_teardown(&x);
 }
 
-/* Both copies: the blocks below, in one entry; a missing file. */
+/* Both copies: the blocks below, in one entry. */
 static void
 test_both_copies(void)
 {
@@ -164,24 +181,86 @@ test_both_copies(void)
 	free(d);
 	expect_hole_in_data(&x, 320 * 4096, 384 * 4096);
 	iofix_teardown(&x);
+}
 
-	/* The whole second file: no copy can be made, everything is there. */
-	setup(&x);
-	p = place_of(&x, 0, 2);
-	CU_ASSERT_EQUAL(unlink(seg_file(&x, loc_segment(p.loc) + 1)), 0);
-	lun_dev_close(x.d);
-	engine_abandon(&x.e);
-	CU_ASSERT_EQUAL_FATAL(engine_open(&x.e), 0);
-	CU_ASSERT_EQUAL_FATAL(lun_dev_open(x.e.ls, x.number, LUN_HEAD, &x.d),
-	    0);
-	d = verify(&x, NULL, NULL, &s, &n);
-	CU_ASSERT_TRUE(n > 0);
-	for (size_t i = 0; i < n; i++)
-		CU_ASSERT_TRUE(d[i].kind == VERIFY_COPY && d[i].rc == -ENOENT);
+/* ---- a file of a pair --------------------------------------------------- */
+
+/* Gone, or without its header, while the store is closed. */
+static void
+lose_file(struct iofix *x, uint32_t number, bool gone)
+{
+	static const uint8_t zero[SEG_HEADER_BYTES];
+	int fd;
+
+	lun_dev_close(x->d);
+	engine_abandon(&x->e);
+	if (gone) {
+		CU_ASSERT_EQUAL(unlink(seg_file(x, number)), 0);
+	} else {
+		CU_ASSERT_FATAL((fd = open(seg_file(x, number), O_WRONLY)) >= 0);
+		CU_ASSERT_EQUAL(pwrite(fd, zero, sizeof(zero), 0),
+		    (ssize_t)sizeof(zero));
+		(void)close(fd);
+	}
+	CU_ASSERT_EQUAL_FATAL(engine_open(&x->e), 0);
+	CU_ASSERT_EQUAL_FATAL(lun_dev_open(x->e.ls, x->number, LUN_HEAD,
+	    &x->d), 0);
+}
+
+static void
+expect_remade(struct iofix *x, uint64_t remade)
+{
+	struct verify_state s;
+	size_t n;
+
+	free(verify(x, NULL, NULL, &s, &n));
+	CU_ASSERT_EQUAL(n, 0);
+	CU_ASSERT_EQUAL(s.remade, remade);
+	CU_ASSERT_EQUAL(s.repaired, 0);
 	CU_ASSERT_EQUAL(s.damaged_bytes, 0);
-	free(d);
-	CU_ASSERT_TRUE(iofix_right(&x));
-	iofix_teardown(&x);
+	CU_ASSERT_TRUE(iofix_right(x));
+}
+
+/* Made again; then the other file is damaged at every node, or lost itself. */
+static void
+test_lost_twin(void)
+{
+	struct place p[17];
+	struct iofix x;
+
+	for (unsigned t = 0; t < 8; t++) {
+		unsigned copy = t & 1;
+		bool gone = (t & 2) != 0, again = (t & 4) != 0;
+		uint32_t first;
+
+		setup(&x);
+		for (unsigned i = 0; i < 16; i++)
+			p[i] = place_of(&x, i * 64, 1);
+		p[16] = place_of(&x, 0, 2);
+		first = loc_segment(p[16].loc);
+		lose_file(&x, first + copy, gone);
+		CU_ASSERT_TRUE(iofix_right(&x));
+		expect_remade(&x, 1);
+		expect_clean(&x, 0);
+		if (again) {
+			lose_file(&x, first + !copy, true);
+			CU_ASSERT_TRUE(iofix_right(&x));
+			expect_remade(&x, 1);
+		} else {
+			for (unsigned i = 0; i < 17; i++)
+				flip(&x, p[i].loc, !copy, 5 * i);
+			reopen(&x);
+			CU_ASSERT_TRUE(iofix_right(&x));
+			CU_ASSERT_TRUE(repairs(&x) > 0);
+			expect_clean(&x, 0);
+		}
+		/* A reclaim finds its way through what was made. */
+		CU_ASSERT_EQUAL(lunset_gc(x.e.ls, true), 0);
+		reopen(&x);
+		CU_ASSERT_TRUE(iofix_right(&x));
+		expect_clean(&x, 0);
+		iofix_teardown(&x);
+	}
 }
 
 static void
@@ -315,6 +394,39 @@ test_moved(void)
 	CU_ASSERT_TRUE(iofix_right(&x));
 	expect_clean(&x, 1);
 	iofix_teardown(&x);
+}
+
+/* The same of nodes that were moved; also when the catalogue is made anew. */
+static void
+test_lost_moved_twin(void)
+{
+	struct iofix x;
+	locator data, node;
+
+	for (unsigned t = 0; t < 6; t++) {
+		uint32_t first;
+
+		setup_moved(&x, &data, &node);
+		first = loc_segment(node);
+		lose_file(&x, first + (t & 1), t >= 2);
+		if (t >= 4) {
+			lun_dev_close(x.d);
+			CU_ASSERT_EQUAL(engine_close(&x.e), 0);
+			CU_ASSERT_EQUAL_FATAL(lunset_rebuild(&x.e.conf, true),
+			    0);
+			CU_ASSERT_EQUAL_FATAL(engine_open(&x.e), 0);
+			CU_ASSERT_EQUAL_FATAL(lun_dev_open(x.e.ls, x.number,
+			    LUN_HEAD, &x.d), 0);
+		}
+		expect_remade(&x, 1);
+		/* It stays, by a row of its own. */
+		reopen(&x);
+		expect_clean(&x, 0);
+		lose_file(&x, first + !(t & 1), true);
+		CU_ASSERT_TRUE(iofix_right(&x));
+		expect_remade(&x, 1);
+		iofix_teardown(&x);
+	}
 }
 
 /* ---- pace, ends, scrub -------------------------------------------------- */
@@ -480,8 +592,10 @@ static const struct unit_test tests[] = {
 	{ "bits of data", test_data },
 	{ "one copy of nodes", test_one_copy },
 	{ "both copies", test_both_copies },
+	{ "a file of a pair", test_lost_twin },
 	{ "files cut short and gone", test_files },
 	{ "moved", test_moved },
+	{ "a file of a moved pair", test_lost_moved_twin },
 	{ "rate and ends", test_rate },
 	{ "scrub", test_scrub },
 	{ "the scrub's row", test_scrub_row },
