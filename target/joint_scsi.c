@@ -47,15 +47,16 @@ on_alloc_in(struct scsi_cmd *cmd, size_t bytes)
 /*
  * The count of bytes from which the residual is made.  A command that moves
  * data the other way than the initiator expects moves none of what it
- * expects; one that expects none at all learns of everything.
+ * expects; one that expects none at all, whatever its flags say, learns of
+ * everything.
  */
 static uint64_t
 moved(const struct scsi_cmd *cmd, const struct iscsi_task *t)
 {
 	const bool rd = iscsi_task_is_read(t), wr = iscsi_task_is_write(t);
 
-	if ((cmd->dir == SCSI_DIR_IN && wr && !rd) ||
-	    (cmd->dir == SCSI_DIR_OUT && rd && !wr))
+	if (iscsi_task_edtl(t) > 0 && ((cmd->dir == SCSI_DIR_IN && wr && !rd) ||
+	    (cmd->dir == SCSI_DIR_OUT && rd && !wr)))
 		return (0);
 	return (cmd->xfer_bytes);
 }

@@ -94,6 +94,7 @@ out_log:
 static int
 key_read(int fd, const char *path, struct secret_key *k)
 {
+	static const uint8_t zero[KEY_BYTES];
 	struct stat st;
 	uint8_t more;
 
@@ -108,6 +109,13 @@ key_read(int fd, const char *path, struct secret_key *k)
 	    read(fd, &more, 1) != 0) {
 		msg_err("%s: is not 32 bytes long; bring it back from a copy, "
 		    "without it no CHAP secret can be read", path);
+		return (-EUCLEAN);
+	}
+	/* Its name and size may outlive a crash that its bytes did not. */
+	if (memcmp(k->b, zero, KEY_BYTES) == 0) {
+		msg_err("%s: is empty, the making of the store was cut short; "
+		    "remove the folder and make it again, or bring the key "
+		    "back from a copy", path);
 		return (-EUCLEAN);
 	}
 	return (0);

@@ -152,7 +152,7 @@ enum task_state {
 /* Why a command fails before the SCSI side sees it; task_fail's table. */
 enum task_fail {
 	TF_NONE, TF_UNEXPECTED, TF_INCORRECT, TF_DIGEST, TF_TOO_LARGE,
-	TF_BIDI, TF_BUSY, TF_FULL
+	TF_BIDI, TF_NO_WAY, TF_BUSY, TF_FULL
 };
 
 /* Waiting until no affected task is with the SCSI side. */

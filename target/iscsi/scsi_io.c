@@ -26,6 +26,7 @@ static const struct {
 	[TF_DIGEST] = { 0x02, 0x0b, 0x47, 0x05 },
 	[TF_TOO_LARGE] = { 0x02, 0x05, 0x24, 0x00 },
 	[TF_BIDI] = { 0x02, 0x05, 0x24, 0x00 },
+	[TF_NO_WAY] = { 0x02, 0x05, 0x0e, 0x03 },
 	[TF_BUSY] = { 0x08, 0, 0, 0 },
 	[TF_FULL] = { 0x28, 0, 0, 0 }	/* TASK SET FULL */
 };
@@ -85,6 +86,9 @@ check_command(const struct iscsi_conn *c, const struct iscsi_task *t)
 
 	if (t->rd && t->wr)
 		return (TF_BIDI);
+	/* RFC 7143 11.3.1: data is expected, and neither way is named. */
+	if (!t->rd && !t->wr && t->edtl > 0)
+		return (TF_NO_WAY);
 	if (t->wr && t->edtl > c->node->env.max_out_bytes)
 		return (TF_TOO_LARGE);
 	if (len > 0 && (!t->wr || !p->immediate || len > p->first_burst))

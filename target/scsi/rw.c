@@ -111,6 +111,13 @@ rw_write(struct scsi_cmd *cmd)
 
 	if (!prepare(cmd, SCSI_DIR_OUT))
 		return;
+	/* He waits for data: GOOD would tell him that his data is here. */
+	if (cmd->xfer_bytes > 0 && cmd->out_bytes == 0 &&
+	    cmd->in_max_bytes > 0) {
+		cmd->xfer_bytes = 0;
+		cmd_fail(cmd, KEY_ILLEGAL_REQUEST, ASC_INVALID_INFO_UNIT);
+		return;
+	}
 	/* Never a part of a sector: its rest would have to be invented. */
 	n = TT_MIN(cmd->xfer_bytes, cmd->out_bytes) / sector * sector;
 	if (n == 0) {

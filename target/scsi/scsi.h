@@ -10,7 +10,8 @@
  * When the initiator expects less than the CDB asks for, what fits is moved,
  * and the status is GOOD: a READ returns the first bytes, a WRITE writes the
  * whole sectors that came.  (Parameter lists and the pattern of a WRITE SAME
- * have to be complete.)
+ * have to be complete.)  A WRITE of an initiator that expects data-in instead
+ * is refused: ILLEGAL REQUEST, INVALID FIELD IN COMMAND INFORMATION UNIT.
  *
  * Threads: a command lives on the thread of its nexus, which is that of
  * ${ex}; callbacks are made there, with no lock held, also from inside

@@ -258,6 +258,57 @@ test_residuals(void)
 	sess_close(&s);
 }
 
+/*
+ * Flags that name the other way than the CDB, or none: RFC 7143 11.3.1.  What
+ * would be a write that is lost, or a read without data, is no GOOD.
+ */
+static void
+test_other_way(void)
+{
+	static const struct {
+		bool write;
+		uint8_t flags;
+		uint32_t edtl;
+		uint8_t status, flag;
+		uint32_t residual;
+	} t[] = {
+		{ true, 0xc1, 1024, 2, 2, 1024 },	/* R: refused */
+		{ true, 0xc1, 0, 0, 4, 1024 },
+		{ true, 0x81, 0, 0, 4, 1024 },
+		{ true, 0x81, 1024, 2, 2, 1024 },	/* none: refused */
+		{ false, 0xa1, 1024, 0, 2, 1024 },	/* W: nothing lost */
+		{ false, 0xa1, 0, 0, 4, 1024 },
+		{ false, 0x81, 0, 0, 4, 1024 },
+		{ false, 0x81, 1024, 2, 2, 1024 },
+	};
+	static uint8_t was[1024], now[1024];
+	struct result r;
+	uint32_t itt;
+	uint8_t b[48];
+
+	if (!opened(&s, KEYS("ImmediateData=Yes")))
+		return;
+	memset(was, 0x5e, sizeof(was));
+	CU_ASSERT_TRUE(sess_write(&s, 3072, was, sizeof(was)));
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		sess_rw(&s, b, t[i].write, 3072, 2, t[i].edtl, &itt);
+		b[1] = t[i].flags;
+		CU_ASSERT_TRUE(wire_send(&s.w, b, out,
+		    (t[i].flags & 0x20) != 0 ? t[i].edtl : 0));
+		CU_ASSERT_TRUE(sess_result(&s, itt, out, in, sizeof(in), &r));
+		CU_ASSERT_EQUAL(r.status, t[i].status);
+		CU_ASSERT_EQUAL(r.flags & 6, t[i].flag);
+		CU_ASSERT_EQUAL(r.residual, t[i].residual);
+		CU_ASSERT_EQUAL(r.in_len, 0);
+		if (t[i].status != 0)
+			CU_ASSERT_TRUE(r.key == 5 && r.asc == 0x0e &&
+			    r.ascq == 3);
+	}
+	CU_ASSERT_TRUE(sess_read(&s, 3072, now, sizeof(now)));
+	CU_ASSERT_EQUAL(memcmp(now, was, sizeof(now)), 0);
+	sess_close(&s);
+}
+
 /* ---- the window --------------------------------------------------------- */
 
 static void
@@ -515,6 +566,7 @@ static const struct unit_test tests[] = {
 	{ "wrong data digest", test_bad_data_digest },
 	{ "wrong header digest", test_bad_header_digest },
 	{ "residuals", test_residuals },
+	{ "the other way", test_other_way },
 	{ "window", test_window },
 	{ "NOPs", test_nops },
 	{ "reinstatement", test_reinstatement },

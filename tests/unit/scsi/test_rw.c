@@ -296,6 +296,42 @@ test_read_expected(void)
 	fake_close(&f);
 }
 
+/*
+ * The initiator waits for data instead of sending some: GOOD would be a lost
+ * write.  Not when nothing is to be written, or nothing is expected.
+ */
+static void
+test_other_way(void)
+{
+	struct fake f;
+	struct fake_cmd fc;
+	uint8_t cdb[16];
+	size_t len;
+
+	fake_open(&f);
+	for (unsigned i = 0; i < 4; i++) {
+		len = make(cdb, lens[i], true, 0, 7, 1);
+		fake_run(&f, &fc, cdb, len);
+		expect_sense(&fc, KEY_ILLEGAL_REQUEST, ASC_INVALID_INFO_UNIT);
+		CU_ASSERT_EQUAL(fc.c.xfer_bytes, 0);
+		fake_cmd_init(&fc, cdb, len);
+		fc.c.in_max_bytes = 0;
+		scsi_exec(f.nx, &fc.c);
+		expect_good(&fc);
+		CU_ASSERT_EQUAL(fc.c.xfer_bytes, 512);
+		/* Data that nobody asked for is no harm. */
+		len = make(cdb, lens[i], false, 0, 7, 1);
+		fake_cmd_init(&fc, cdb, len);
+		fake_cmd_out(&fc, buf, 512);
+		fc.c.in_max_bytes = 0;
+		scsi_exec(f.nx, &fc.c);
+		expect_good(&fc);
+		CU_ASSERT_EQUAL(fc.c.in_bytes, 0);
+	}
+	CU_ASSERT_EQUAL(f.d.calls[F_WRITE] + f.d.calls[F_READ], 0);
+	fake_close(&f);
+}
+
 static void
 test_write_expected(void)
 {
@@ -326,6 +362,7 @@ test_write_expected(void)
 		fc.c.out = iov;
 		fc.c.n_out = 4;
 		fc.c.out_bytes = want[i].came;
+		fc.c.in_max_bytes = 0;
 		scsi_exec(f.nx, &fc.c);
 		expect_good(&fc);
 		CU_ASSERT_EQUAL(fc.c.xfer_bytes, 1024);
@@ -389,6 +426,7 @@ static const struct unit_test tests[] = {
 	{ "reserved bits", test_reserved },
 	{ "READ, other expected length", test_read_expected },
 	{ "WRITE, other expected length", test_write_expected },
+	{ "the other way", test_other_way },
 	{ "read only", test_read_only },
 	{ "no memory", test_no_memory },
 };

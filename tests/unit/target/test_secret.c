@@ -56,6 +56,9 @@ test_key_file(void)
 	CU_ASSERT_EQUAL(write(fd, "ab", 2), 2);		/* 33 */
 	(void)close(fd);
 	CU_ASSERT_EQUAL(secret_key_load(dir, &k), -EUCLEAN);
+	CU_ASSERT_EQUAL(truncate(key_file, 0), 0);
+	CU_ASSERT_EQUAL(truncate(key_file, 32), 0);	/* zeroes */
+	CU_ASSERT_EQUAL(secret_key_load(dir, &k), -EUCLEAN);
 	(void)unlink(key_file);
 	CU_ASSERT_EQUAL(secret_key_load(dir, &k), -ENOENT);
 	CU_ASSERT_EQUAL(symlink("/dev/zero", key_file), 0);
