@@ -3,14 +3,22 @@
  * image.c - reads what the map says may be data, in pieces; a piece that
  * cannot be read is read again block by block, so that one bad block costs no
  * more than itself.
+ *
+ * A file is written under another name (FILE.partial), synced, and gets its
+ * own then: a sparse file has its full size from the first moment on, so
+ * nothing else tells one that was cut short from one that is done.  A block
+ * device has no second name.
  */
 #include "cli/recover/image.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,6 +43,8 @@ struct image {
 	uint32_t block_bytes;
 	int fd;
 	bool is_device;
+	char path[PATH_MAX];		/* of a file: its name at the end */
+	char partial[PATH_MAX];		/* and until then */
 	uint64_t bad_from, bad_to;	/* the range being gathered */
 	uint64_t told_ms, begun_ms;
 	struct image_result res;
@@ -239,29 +249,107 @@ open_device(struct image *im)
 	return (0);
 }
 
+/*
+ * Who writes it holds a lock on it.  It must still have that name afterwards:
+ * the one who had the lock before may have finished it.
+ */
+static int
+lock_partial(struct image *im)
+{
+	struct stat by_fd, by_name;
+
+	if (flock(im->fd, LOCK_EX | LOCK_NB) != 0)
+		return (errno == EWOULDBLOCK ? -EBUSY : -errno);
+	if (fstat(im->fd, &by_fd) != 0)
+		return (-errno);
+	if (lstat(im->partial, &by_name) != 0 ||
+	    by_fd.st_dev != by_name.st_dev || by_fd.st_ino != by_name.st_ino)
+		return (-EBUSY);
+	return (0);
+}
+
+static int
+open_partial(struct image *im)
+{
+	const int flags = O_WRONLY | O_CLOEXEC | O_CREAT | O_NOFOLLOW;
+	int rc;
+
+	im->fd = open(im->partial, flags | O_EXCL, 0600);
+	if (im->fd < 0 && errno == EEXIST && !im->conf->force) {
+		msg_err("%s exists: the rest of one that was cut short; "
+		    "remove it, or --force", im->partial);
+		return (-EEXIST);
+	}
+	if (im->fd < 0 && errno == EEXIST)
+		im->fd = open(im->partial, flags, 0600);
+	if (im->fd < 0)
+		return (say(im, NULL, -errno));
+	if ((rc = lock_partial(im)) != 0)
+		return (say(im, rc == -EBUSY ? "another tt-recover writes it" :
+		    NULL, rc));
+	if (ftruncate(im->fd, 0) != 0 ||
+	    ftruncate(im->fd, (off_t)im->size_bytes) != 0)
+		return (say(im, NULL, -errno));
+	return (0);
+}
+
 static int
 open_file(struct image *im)
 {
-	const bool force = im->conf->force;
-	struct stat st = { .st_mode = 0 };
+	const char *file = im->conf->file;
+	struct stat st;
+	int n;
 
-	if (stat(im->conf->file, &st) == 0 && !S_ISREG(st.st_mode) &&
-	    !S_ISBLK(st.st_mode))
-		return (say(im, "neither a file nor a block device", -EINVAL));
-	im->fd = open(im->conf->file, O_WRONLY | O_CLOEXEC | O_CREAT | O_EXCL,
-	    0600);
-	if (im->fd < 0 && errno == EEXIST && !force)
-		return (say(im, "it exists; --force writes over it", -EEXIST));
-	if (im->fd < 0 && errno == EEXIST) {
+	if (lstat(file, &st) != 0) {
+		if (errno != ENOENT)
+			return (say(im, NULL, -errno));
+		n = snprintf(im->path, sizeof(im->path), "%s", file);
+	} else {
+		/* Of a link: what it leads to is replaced, not the link. */
+		if (realpath(file, im->path) == NULL ||
+		    stat(im->path, &st) != 0)
+			return (say(im, NULL, -errno));
+		if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+			return (say(im, "neither a file nor a block device",
+			    -EINVAL));
+		if (!im->conf->force)
+			return (say(im, "it exists; --force writes over it",
+			    -EEXIST));
 		if (S_ISBLK(st.st_mode))
 			return (open_device(im));
-		im->fd = open(im->conf->file, O_WRONLY | O_CLOEXEC | O_TRUNC);
+		n = 0;
 	}
-	if (im->fd < 0)
-		return (say(im, NULL, -errno));
-	if (ftruncate(im->fd, (off_t)im->size_bytes) != 0)
-		return (say(im, NULL, -errno));
-	return (0);
+	if (n < 0 || (size_t)n >= sizeof(im->path) ||
+	    (n = snprintf(im->partial, sizeof(im->partial), "%s.partial",
+	    im->path)) < 0 || (size_t)n >= sizeof(im->partial))
+		return (say(im, NULL, -ENAMETOOLONG));
+	return (open_partial(im));
+}
+
+/*
+ * The power goes before the folder is synced: FILE.partial or FILE, and the
+ * latter is whole, because its content was synced before.
+ */
+static int
+finish_file(struct image *im)
+{
+	char dir[PATH_MAX];
+	int rc = 0;
+
+	if (fsync(im->fd) != 0)
+		return (-errno);
+	if (im->is_device)
+		return (0);
+	if (!im->conf->force)
+		rc = fsutil_rename_new(AT_FDCWD, im->partial, AT_FDCWD,
+		    im->path);
+	else if (rename(im->partial, im->path) != 0)
+		rc = -errno;
+	if (rc != 0)
+		return (rc);
+	(void)snprintf(dir, sizeof(dir), "%s", im->path);
+	im->partial[0] = '\0';
+	return (fsutil_sync_dir(AT_FDCWD, dirname(dir)));
 }
 
 /* ---- the whole ----------------------------------------------------------- */
@@ -308,12 +396,14 @@ image_write(const struct image_conf *conf, struct image_result *out)
 	if ((rc = begin(&im)) == 0) {
 		rc = copy_all(&im);
 		flush_bad(&im);
-		if (rc == 0 && fsync(im.fd) != 0)
-			rc = -errno;
+		if (rc == 0)
+			rc = finish_file(&im);
 		if (rc == 0)
 			tell(&im, im.size_bytes, true);
 		else
 			(void)say(&im, NULL, rc);
+		if (rc != 0 && im.partial[0] != '\0')
+			msg_err("what there is of it stays in %s", im.partial);
 	}
 	end(&im);
 	*out = im.res;

@@ -27,10 +27,13 @@ struct image_result {
 /**
  * image_write(conf, out):
  * What is unreadable is told on stderr as ranges of bytes and left as a hole.
- * A file that exists, and every block device, needs ${force}.
- * Errors: -EEXIST, -ENOSPC the device is too small or the disk is full,
- * -errno; told on stderr.  What was written stays then.
- * Durable: on return.
+ * A file that exists, and every block device, needs ${force}.  Until it is done
+ * a file is called ${file}.partial, and one that is replaced stays as it is.
+ * Errors: -EEXIST also of the .partial one; -EBUSY another process writes it;
+ * -ENOSPC the device is too small or the disk is full; -errno; told on stderr.
+ * What was written stays then, as ${file}.partial.
+ * Durable: on return.  Crash before: ${file} is not there, or as it was before,
+ * or whole; a device may hold anything.
  */
 int image_write(const struct image_conf *conf, struct image_result *out);
 

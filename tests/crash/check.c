@@ -9,10 +9,10 @@
  *
  * Per cut: the store opens; LUNs, snapshots, exposures are those that were
  * acknowledged (what was in the middle may be there, but then as a whole); the
- * content is a prefix of the log, and not less than was made durable; of some
- * of them also: a second opening finds the same; it can be written, flushed,
- * and opened again after a kill; verification finds nothing; reclaim and a
- * catalogue made anew change nothing.
+ * content is a prefix of the log, and not less than was made durable;
+ * verification finds nothing; of some of them also: a second opening finds the
+ * same; it can be written, flushed, and opened again after a kill; a catalogue
+ * made anew has the same roots; it and reclaim change nothing.
  *
  * With TT_NESTED=N in the environment every tenth cut records its own recovery
  * (TT_RECORD_SO is the recorder) and cuts that N times as well.
@@ -33,9 +33,16 @@
 #include "tests/crash/model.h"
 
 #define CHUNK (256u << 10)
+
+/* Of these many cuts one gets this (TT_LONG: each a rebuild). */
+#define AGAIN_EVERY	4u	/* closed, opened, looked at once more */
+#define REBUILD_EVERY	5u
 #define DEEP_EVERY	20u
+#define WRITE_EVERY	3u	/* written to, killed, opened */
+#define RESERVE_EVERY	3u	/* opened with a reserve */
 
 int check_complaints;
+bool check_with_reserve;
 
 void
 check_mix(uint64_t *d, const void *p, size_t n)
@@ -54,7 +61,8 @@ check_mix(uint64_t *d, const void *p, size_t n)
 int
 check_open(const char *dir, struct opened *o)
 {
-	struct lunset_conf conf = { .store = dir, .memory_bytes = 64u << 20 };
+	struct lunset_conf conf = { .store = dir, .memory_bytes = 64u << 20,
+	    .reserve_bytes = check_with_reserve ? CHECK_RESERVE : 0 };
 	int rc;
 
 	*o = (struct opened){ .digest = 0xcbf29ce484222325u };
@@ -437,41 +445,59 @@ check_look(struct opened *o, struct model *m, enum image_mode mode,
 /* ---- one store ------------------------------------------------------------ */
 
 /*
- * Looked at as it is; every fourth also closed and looked at again; every
- * DEEP_EVERY-th all of check_deep; every third is then written to and opened
- * once more, as if killed.
+ * The store is open and was looked at: close it, and try what must not change
+ * anything; then it is open again.
  */
+static void
+check_more(struct model *m, const char *dir, const struct cut *c,
+    enum image_mode mode, uint64_t *digest, struct opened *o)
+{
+	bool again = c->number % AGAIN_EVERY == 0;
+	bool deep = c->number % DEEP_EVERY == 0;
+	bool anew = c->number % REBUILD_EVERY == 0 ||
+	    getenv("TT_LONG") != NULL;
+	int rc;
+
+	if (!again && !deep && !anew)
+		return;
+	if ((rc = check_close(o)) != 0)
+		COMPLAIN("close: %s", strerror(-rc));
+	if (check_complaints == 0 && again)
+		check_once_more(m, dir, mode, digest, false, "second look");
+	if (check_complaints == 0 && deep)
+		check_deep(m, dir, mode, *digest);
+	else if (check_complaints == 0 && anew)
+		check_rebuild(m, dir, mode, *digest);
+	if (check_complaints == 0 && (rc = check_open(dir, o)) != 0)
+		COMPLAIN("open: %s", strerror(-rc));
+}
+
+/* Each is looked at as it is, and all that it leads to is read. */
 static int
 check_store(struct model *m, const char *dir, const struct cut *c,
     enum image_mode mode)
 {
-	bool again = c->number % 4 == 0, deep = c->number % DEEP_EVERY == 0;
 	uint64_t digest = 0;
 	struct opened o;
-	int rc = open_any(m, dir, &o);
+	int rc;
 
+	check_with_reserve = c->number % RESERVE_EVERY == 0;
+	rc = open_any(m, dir, &o);
 	if (check_complaints > 0 || no_store(rc, m))
 		return (check_complaints);
+	if (check_with_reserve)
+		check_reserve(dir);
 	check_look(&o, m, mode, &digest, "first look");
-	if (again || deep) {
-		if ((rc = check_close(&o)) != 0)
-			COMPLAIN("close: %s", strerror(-rc));
-		if (check_complaints == 0)
-			check_once_more(m, dir, mode, &digest, false, "second look");
-		if (check_complaints == 0 && deep)
-			check_deep(m, dir, mode, digest);
-		if (check_complaints > 0)
-			return (check_complaints);
-		if ((rc = check_open(dir, &o)) != 0) {
-			COMPLAIN("open: %s", strerror(-rc));
-			return (check_complaints);
-		}
-	}
-	if (c->number % 3 == 0)
+	check_verify(&o, m);
+	if (check_complaints == 0)
+		check_more(m, dir, c, mode, &digest, &o);
+	if (check_complaints > 0)
+		return (check_complaints);
+	if (c->number % WRITE_EVERY == 0)
 		write_some(&o, c->seed, false);
 	eng_fini(&o.e);
 	lunset_abandon(o.ls);
-	if (c->number % 3 != 0)
+	if (c->number % WRITE_EVERY != 0)
 		return (check_complaints);
 	if ((rc = check_open(dir, &o)) != 0) {
 		COMPLAIN("open after a kill: %s", strerror(-rc));

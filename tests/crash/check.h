@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * check.h - what check.c and check_deep.c share.
+ * check.h - what the files of crash-check share.
  */
 #ifndef TESTS_CRASH_CHECK_H
 #define TESTS_CRASH_CHECK_H
@@ -12,6 +12,8 @@
 #include "tests/crash/model.h"
 #include "tests/lib/eng.h"
 
+#define CHECK_RESERVE (UINT64_C(1) << 20)	/* as that of the workload */
+
 struct opened {
 	struct lunset *ls;
 	struct eng e;
@@ -19,6 +21,7 @@ struct opened {
 };
 
 extern int check_complaints;
+extern bool check_with_reserve;		/* stores are opened with one */
 
 #define COMPLAIN(...)							\
 	do {								\
@@ -31,6 +34,9 @@ void check_mix(uint64_t *d, const void *p, size_t n);
 int check_open(const char *dir, struct opened *o);
 int check_close(struct opened *o);
 
+/* The store is open, there is room: it has its reserve, whole. */
+void check_reserve(const char *dir);
+
 /* Compare with the model; ${*digest}: what there is, 0 before the first time. */
 void check_look(struct opened *o, struct model *m, enum image_mode mode,
     uint64_t *digest, const char *what);
@@ -39,10 +45,17 @@ void check_look(struct opened *o, struct model *m, enum image_mode mode,
 void check_once_more(struct model *m, const char *dir, enum image_mode mode,
     uint64_t *digest, bool reclaim, const char *what);
 
+/* Everything that anything leads to can be read, and is what it was. */
+void check_verify(struct opened *o, const struct model *m);
+
 /*
- * All is whole; reclaim changes nothing that anybody reads; neither does a
- * catalogue that is made anew, and it has the same roots.
+ * Of a closed store: a catalogue that is made anew changes nothing that anybody
+ * reads, and has the same roots.
  */
+void check_rebuild(struct model *m, const char *dir, enum image_mode mode,
+    uint64_t digest);
+
+/* The same of reclaim, of a rebuild behind it, and of reclaim behind that. */
 void check_deep(struct model *m, const char *dir, enum image_mode mode,
     uint64_t digest);
 

@@ -18,8 +18,8 @@
  * Where the workload has damaged copies, and the power took the other copy of
  * something unfinished beside them, one is not written again; no more than that.
  */
-static void
-verify_all(struct opened *o, const struct model *m)
+void
+check_verify(struct opened *o, const struct model *m)
 {
 	struct verify_params all = { .lun = NULL };
 	struct verify_state v;
@@ -86,39 +86,44 @@ check_once_more(struct model *m, const char *dir, enum image_mode mode,
 		return;
 	}
 	if (reclaim) {
-		verify_all(&o, m);
+		check_verify(&o, m);
 		if ((rc = lunset_gc(o.ls, true)) != 0)
 			COMPLAIN("reclaim: %s", strerror(-rc));
 	}
 	check_look(&o, m, mode, digest, what);
 	if (reclaim)
-		verify_all(&o, m);
+		check_verify(&o, m);
 	if ((rc = check_close(&o)) != 0)
 		COMPLAIN("%s: close: %s", what, strerror(-rc));
 }
 
-/*
- * All is whole; reclaim changes nothing that anybody reads; neither does a
- * catalogue that is made anew, and it has the same roots.
- */
 void
-check_deep(struct model *m, const char *dir, enum image_mode mode,
+check_rebuild(struct model *m, const char *dir, enum image_mode mode,
     uint64_t digest)
 {
 	struct lunset_conf conf = { .store = dir, .memory_bytes = 64u << 20 };
-	uint64_t before;
+	uint64_t before = roots(dir);
 	int rc;
 
-	check_once_more(m, dir, mode, &digest, true, "reclaim");
-	if (check_complaints > 0)
-		return;
-	before = roots(dir);
 	if ((rc = lunset_rebuild(&conf, true)) != 0) {
 		COMPLAIN("rebuild: %s", strerror(-rc));
 		return;
 	}
+	/* Behind its last dump the log tells the rest, to who opens it. */
 	check_once_more(m, dir, mode, &digest, false, "rebuild");
 	if (check_complaints == 0 && roots(dir) != before)
 		COMPLAIN("rebuild: other roots");
-	check_once_more(m, dir, mode, &digest, true, "reclaim after rebuild");
+}
+
+void
+check_deep(struct model *m, const char *dir, enum image_mode mode,
+    uint64_t digest)
+{
+
+	check_once_more(m, dir, mode, &digest, true, "reclaim");
+	if (check_complaints == 0)
+		check_rebuild(m, dir, mode, digest);
+	if (check_complaints == 0)
+		check_once_more(m, dir, mode, &digest, true,
+		    "reclaim after rebuild");
 }

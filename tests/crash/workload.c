@@ -10,7 +10,7 @@
  * does, one thing at a time, at the same time.  Segments are small, checkpoints
  * frequent.  Each round is a process; every third closes the store, the others
  * end at once, as if killed, in the middle of it.  Before every fifth one the
- * catalogue is made anew.
+ * catalogue is made anew; in some the file system is full for a while.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -30,6 +30,7 @@
 
 #define BULK		(512u << 10)
 #define BULK_STREAM	100u
+#define FULL_TRIES	10u
 
 static struct eng eng;
 
@@ -508,39 +509,47 @@ bulk(void)
 	work_adm_start(work_adm_reclaim, NULL, NULL);
 }
 
-/* What the store has done besides; a test asks whether there was any. */
-static void
-count(void)
+/* The first of LUN ${l} that is not there. */
+static struct snap *
+free_snap(struct lun *l)
 {
-	struct lunset_status ss;
 
-	lunset_status(work_ls, &ss);
-	work->did.shared += ss.dedup.shared_bytes;
-	work->did.freed += ss.gc.freed_bytes;
-	work->did.moved += ss.gc.moved_bytes;
-	work->did.punched += ss.gc.punched_bytes;
+	for (int i = 0; i < SNAPS; i++)
+		if (l->snap[i].state == NO)
+			return (&l->snap[i]);
+	return (NULL);
 }
 
-static bool
-did_all(void)
-{
-
-	return (work->did.shared > 0 && work->did.freed > 0 &&
-	    work->did.moved > 0 && work->did.punched > 0 &&
-	    work->did.repairs > 0 && work->did.rebuilds > 0);
-}
-
+/*
+ * The file system is full: snapshots, flushes and checkpoints go on, and take the
+ * reserve.  No data is written meanwhile: it would be refused.
+ */
 static void
-tell(void)
+full_fs(void)
 {
+	struct lun *l = &work->lun[0];
+	struct snap *s;
 
-	(void)printf("workload: %llu KiB shared, %llu freed, %llu moved, %llu "
-	    "of holes; %u copies of nodes repaired, %u rebuilds\n",
-	    (unsigned long long)work->did.shared >> 10,
-	    (unsigned long long)work->did.freed >> 10,
-	    (unsigned long long)work->did.moved >> 10,
-	    (unsigned long long)work->did.punched >> 10, work->did.repairs,
-	    work->did.rebuilds);
+	while (!l->used)
+		if (++l == &work->lun[LUNS])
+			return;
+	for (int i = 0; i < 8; i++)
+		step_write(l);
+	eng_drain(&eng);
+	work_adm_wait();
+	work_fs_full();
+	for (unsigned i = 0; i < FULL_TRIES && !work_fs_released(); i++) {
+		step_flush(l);
+		if ((s = free_snap(l)) != NULL) {
+			(void)snprintf(s->name, sizeof(s->name), "s%u",
+			    ++work->next_snap);
+			work_adm_start(work_adm_snap, l, s);
+			work_adm_wait();
+		}
+		checkpoint();
+	}
+	work->did.released += work_fs_released();
+	work_fs_room();
 }
 
 /*
@@ -562,11 +571,13 @@ round_run(const struct lunset_conf *conf, unsigned steps, bool crash,
 			lun_attach(&work->lun[i]);
 		else if (work->next_key < 3)
 			new_lun(&work->lun[i]);
-	if (full)
+	if (full) {
+		full_fs();
 		bulk();
+	}
 	for (unsigned i = 0; i < steps; i++)
 		step();
-	count();
+	work_did_count();
 	if (crash) {
 		if (tt_record_exit != NULL)
 			tt_record_exit(0);
@@ -629,7 +640,7 @@ main(int argc, char **argv)
 {
 	struct lunset_conf conf = { .memory_bytes = 64u << 20,
 	    .segment_bytes = 2u << 20, .prepared = 1,
-	    .checkpoint_bytes = 1u << 20 };
+	    .checkpoint_bytes = 1u << 20, .reserve_bytes = WORK_RESERVE };
 	unsigned steps = 250, rounds = 6;
 	bool ok;
 
@@ -655,7 +666,7 @@ main(int argc, char **argv)
 	ok = in_child(&conf, make, 0, false, false);
 	/* By chance something may be missing: then some more. */
 	for (unsigned r = 0; ok && (r < rounds || (rounds >= 6 &&
-	    !did_all() && r < 3 * rounds)); r++) {
+	    !work_did_all() && r < 3 * rounds)); r++) {
 		if (r % 5 == 4)
 			ok = in_child(&conf, rebuild, 0, false, false);
 		/* Memory for one segment: reclaims go window by window. */
@@ -665,6 +676,6 @@ main(int argc, char **argv)
 	}
 	(void)printf("workload: %u operations, %u LUNs, %u snapshots\n",
 	    work->next_op, work->next_key, work->next_snap);
-	tell();
-	return (ok && (did_all() || rounds < 6) ? 0 : 1);
+	work_did_tell();
+	return (ok && (work_did_all() || rounds < 6) ? 0 : 1);
 }

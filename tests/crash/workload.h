@@ -21,6 +21,7 @@
 #define IO_MAX		(64u << 10)
 #define STREAMS		4u
 #define STREAM_BLOCKS	48u		/* places where a copy may begin */
+#define WORK_RESERVE	(UINT64_C(1) << 20)
 
 /* Between asking and the answer a thing is COMING or GOING. */
 enum state { NO, COMING, YES, GOING };
@@ -73,7 +74,7 @@ struct work {
 	uint64_t seed;
 	struct {
 		uint64_t shared, freed, moved, punched; /* bytes */
-		unsigned repairs, rebuilds;
+		unsigned repairs, rebuilds, released;
 	} did;
 };
 
@@ -116,6 +117,19 @@ void work_adm_start(int (*fn)(struct lun *, struct snap *), struct lun *l,
  * marks.  Exits when something is lost.
  */
 void work_again(struct eng *e);
+
+/*
+ * The file system has no space left, until the store gives its reserve back
+ * (has it?); there is room again, and the reserve is made again.
+ */
+void work_fs_full(void);
+bool work_fs_released(void);
+void work_fs_room(void);
+
+/* What the store of this process has done is added; was there all? */
+void work_did_count(void);
+bool work_did_all(void);
+void work_did_tell(void);
 
 /* Bytes of a LUN: busy or not (0, 1), or ask whether any is busy (-1). */
 bool work_blocks(struct lun *l, uint64_t off, uint64_t len, int set);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * workload_fs.c - the file system of the workload: large, and nearly empty; or
+ * full, as long as the store has not given back its reserve.
+ *
+ * What is defined here stands before the recorder, which is the next one asked.
+ */
+#include "tests/crash/workload.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "meta/base/check.h"
+#include "meta/space.h"
+
+#define EXPORT		__attribute__((visibility("default")))
+#define FS_PAGE		4096u
+#define FS_BYTES	(UINT64_C(1) << 30)
+#define WAIT_MS		5000u
+
+static _Atomic bool fs_full;
+
+static bool
+refuses(void)
+{
+	char path[PATH_MAX];
+
+	if (!atomic_load(&fs_full))
+		return (false);
+	(void)snprintf(path, sizeof(path), "%s/" SPACE_RESERVE_NAME,
+	    work_store);
+	return (access(path, F_OK) == 0);
+}
+
+EXPORT int
+fstatvfs(int fd, struct statvfs *v)
+{
+
+	(void)fd;
+	*v = (struct statvfs){ .f_frsize = FS_PAGE, .f_bsize = FS_PAGE,
+	    .f_blocks = FS_BYTES / FS_PAGE,
+	    .f_bavail = atomic_load(&fs_full) ? 0 : FS_BYTES / FS_PAGE };
+	return (0);
+}
+
+EXPORT int
+fallocate(int fd, int mode, off_t off, off_t len)
+{
+	static int (*next)(int, int, off_t, off_t);
+
+	if (next == NULL) {
+		void *p = dlsym(RTLD_NEXT, "fallocate64");
+
+		TT_ASSERT(p != NULL);
+		memcpy(&next, &p, sizeof(next));
+	}
+	if ((mode & FALLOC_FL_PUNCH_HOLE) == 0 && refuses()) {
+		errno = ENOSPC;
+		return (-1);
+	}
+	return (next(fd, mode, off, len));
+}
+
+static uint64_t
+reserved(void)
+{
+	struct lunset_status ss;
+
+	lunset_status(work_ls, &ss);
+	return (ss.reserve_bytes);
+}
+
+void
+work_fs_full(void)
+{
+
+	atomic_store(&fs_full, true);
+}
+
+bool
+work_fs_released(void)
+{
+
+	return (reserved() == 0);
+}
+
+/* Who looks sees that there is room, and then it is made again. */
+void
+work_fs_room(void)
+{
+
+	atomic_store(&fs_full, false);
+	for (unsigned ms = 0; reserved() != WORK_RESERVE; ms++) {
+		if (ms == WAIT_MS)
+			work_must(-ETIMEDOUT, "the reserve is not made again");
+		(void)usleep(1000);
+	}
+}
