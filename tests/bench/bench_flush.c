@@ -11,8 +11,9 @@
  * long the flushes took.
  *
  * With a folder the same is done to plain files in it first (disk.h): what the
- * disk itself can do now.  With a limit it fails when one flush of a hundred
- * takes longer than that and longer than 1.5 times what the disk alone took.
+ * disk itself can do now.  With a limit it fails when one flush of ten takes
+ * longer than that and longer than 1.5 times what the disk alone took.  (One of a
+ * hundred tells more about who else uses the machine.)
  */
 #include <errno.h>
 #include <poll.h>
@@ -224,7 +225,7 @@ main(int argc, char **argv)
 	uint64_t seconds = 10, mb_per_s = 800;
 	struct flushes f = { 0 }, disk = { 0 };
 	const char *dir = NULL;
-	double limit_ms = 0, p99, ratio = 0;
+	double limit_ms = 0, p90, ratio = 0;
 	int c;
 
 	while ((c = getopt(argc, argv, "s:m:d:l:")) != -1) {
@@ -248,12 +249,14 @@ main(int argc, char **argv)
 	}
 	target_flushes(argv + optind, seconds, mb_per_s, &f);
 	flushes_print("target", &f);
-	p99 = bench_at(f.ms, f.n, 0.99);
+	p90 = bench_at(f.ms, f.n, 0.9);
 	if (dir != NULL) {
-		ratio = p99 / bench_at(disk.ms, disk.n, 0.99);
-		(void)printf("p99 is %.2f times that of plain files\n", ratio);
+		ratio = p90 / bench_at(disk.ms, disk.n, 0.9);
+		(void)printf("times that of plain files: p90 %.2f  p99 %.2f\n",
+		    ratio, bench_at(f.ms, f.n, 0.99) /
+		    bench_at(disk.ms, disk.n, 0.99));
 	}
 	free(f.ms);
 	free(disk.ms);
-	return (limit_ms > 0 && p99 > limit_ms && ratio > DISK_SHARE ? 1 : 0);
+	return (limit_ms > 0 && p90 > limit_ms && ratio > DISK_SHARE ? 1 : 0);
 }

@@ -24,6 +24,7 @@
 #define FS_PAGE		4096u
 #define FS_BYTES	(UINT64_C(1) << 30)
 #define WAIT_MS		5000u
+#define LOG_RETRY_US	300000u	/* more than log.c waits */
 
 static _Atomic bool fs_full;
 
@@ -68,15 +69,6 @@ fallocate(int fd, int mode, off_t off, off_t len)
 	return (next(fd, mode, off, len));
 }
 
-static uint64_t
-reserved(void)
-{
-	struct lunset_status ss;
-
-	lunset_status(work_ls, &ss);
-	return (ss.reserve_bytes);
-}
-
 void
 work_fs_full(void)
 {
@@ -87,19 +79,34 @@ work_fs_full(void)
 bool
 work_fs_released(void)
 {
+	struct lunset_status ss;
 
-	return (reserved() == 0);
+	lunset_status(work_ls, &ss);
+	return (ss.reserve_bytes == 0);
 }
 
-/* Who looks sees that there is room, and then it is made again. */
+static bool
+is_well(void)
+{
+	struct lunset_status ss;
+
+	lunset_status(work_ls, &ss);
+	return (ss.reserve_bytes == WORK_RESERVE && ss.space == LUN_SPACE_OK);
+}
+
+/*
+ * Who looks sees that there is room, and then the reserve is made again.  The
+ * log, which was refused a segment, asks for another one a moment later only.
+ */
 void
 work_fs_room(void)
 {
 
 	atomic_store(&fs_full, false);
-	for (unsigned ms = 0; reserved() != WORK_RESERVE; ms++) {
+	for (unsigned ms = 0; !is_well(); ms++) {
 		if (ms == WAIT_MS)
 			work_must(-ETIMEDOUT, "the reserve is not made again");
 		(void)usleep(1000);
 	}
+	(void)usleep(LOG_RETRY_US);
 }
