@@ -68,6 +68,8 @@ struct nodes_conf {
 	 * again.
 	 */
 	int (*in_use)(void *arg, uint32_t number, enum seg_kind *out);
+	/* Is there room for one?  NULL: that is found out by writing it. */
+	bool (*may_grow)(void *arg);
 	/* One that was lost is there again. */
 	void (*again)(void *arg, uint32_t number, enum seg_kind kind);
 	void *created_arg;

@@ -299,6 +299,19 @@ segcache_recycle(struct segs *ss, uint32_t number)
 	return (take_away(ss, number, ss->ops->recycle != NULL));
 }
 
+bool
+segcache_is_used(struct segs *ss, uint32_t number)
+{
+	struct seg *s;
+	bool used;
+
+	lk_lock(&ss->lk);
+	s = find_idle_locked(ss, number);
+	used = s != NULL && !may_close_locked(s);
+	lk_unlock(&ss->lk);
+	return (used);
+}
+
 /*
  * What is open is a file that loses its name, so its entry goes whatever comes
  * of it.  Who reads or writes would not learn of that: then it stays.

@@ -101,6 +101,14 @@ segs_draft_adopt(struct segs *ss, struct seg_draft *d, uint32_t number)
 	return (rc);
 }
 
+bool
+segs_is_used(struct segs *ss, uint32_t number)
+{
+
+	TT_MAGIC(ss, SEGS_MAGIC);
+	return (segcache_is_used(ss, number));
+}
+
 void
 segs_draft_drop(struct segs *ss, struct seg_draft *d)
 {

@@ -159,6 +159,8 @@ int segs_draft(struct segs *ss, struct seg_draft *out);
  */
 int segs_draft_adopt(struct segs *ss, struct seg_draft *d, uint32_t number);
 void segs_draft_drop(struct segs *ss, struct seg_draft *d);
+/* Would that be -EBUSY now?  Then there is no use in writing one. */
+bool segs_is_used(struct segs *ss, uint32_t number);
 
 /*
  * Free the space of these bytes, which read as zeroes then; page aligned.

@@ -70,6 +70,8 @@ int segcache_get(struct segs *ss, uint32_t number, bool create,
 int segcache_remove(struct segs *ss, uint32_t number);
 /* The same, but nobody's file becomes a prepared one if that can be. */
 int segcache_recycle(struct segs *ss, uint32_t number);
+/* Has somebody it open, or is it to stay open? */
+bool segcache_is_used(struct segs *ss, uint32_t number);
 /* The draft takes the name of a segment that nobody has open; -EBUSY. */
 int segcache_adopt(struct segs *ss, uint32_t number, uint32_t draft);
 void segcache_release(struct seg *s);

@@ -176,7 +176,20 @@ nodes_in_use(void *arg, uint32_t number, enum seg_kind *out)
 	return (!freed);
 }
 
-/* A rebuild has no row for what was not there. */
+/* A full store keeps its last segments for what it cannot do without. */
+static bool
+nodes_may_grow(void *arg)
+{
+	struct store *st = arg;
+
+	return (space_may_grow(st->space));
+}
+
+/*
+ * A rebuild has no row for what was not there, and the opening removes moved
+ * blocks and nodes without one: so it is made durable before anybody hears that
+ * the file is there again.
+ */
 static void
 nodes_again(void *arg, uint32_t number, enum seg_kind kind)
 {
@@ -184,8 +197,9 @@ nodes_again(void *arg, uint32_t number, enum seg_kind kind)
 	enum seg_kind had;
 	bool freed;
 
-	if (gc_row_get(st->cat, number, &had, &freed) == -ENOENT)
-		(void)store_note_segment(st, number, kind, false);
+	if (gc_row_get(st->cat, number, &had, &freed) == -ENOENT &&
+	    store_note_segment(st, number, kind, false) == 0)
+		(void)store_checkpoint(st);
 }
 
 static void
@@ -476,6 +490,7 @@ open_nodes(struct store *st)
 		.next_segment = &st->next_segment,
 		.created = nodes_created,
 		.in_use = nodes_in_use,
+		.may_grow = nodes_may_grow,
 		.again = nodes_again,
 		.created_arg = st,
 	};

@@ -27,6 +27,9 @@
  *  - when it has its name: all of it, synced before.  With the name of a file
  *    that had only lost its header: that one or this one, and both have every
  *    node that could be read in it;
+ *  - when it has its name and no row, because a rebuild has found none of it: a
+ *    file of moved nodes is removed by the opening.  The row is durable before
+ *    twin_make returns;
  *  - between its name and the second look at the catalogue, with the pair freed
  *    in between: a file that nobody refers to.  While its row says "freed", the
  *    opening removes it.
@@ -361,12 +364,17 @@ make(struct making *m)
 	const struct nodes_conf *c = &m->ns->conf;
 	int rc;
 
+	/* Mostly its writer: who asks for each node must not have a copy made. */
+	if (segs_is_used(c->segs, m->number))
+		return (-EBUSY);
 	rc = segs_get(c->segs, m->number, &m->old);
 	if (rc != 0 && rc != -ENOENT)
 		return (rc);
 	m->replaces = m->old != NULL;
 	if ((rc = still_in_use(m)) != 0)
 		return (rc);
+	if (c->may_grow != NULL && !c->may_grow(c->created_arg))
+		return (-ENOSPC);
 	if ((rc = segs_draft(c->segs, &m->draft)) != 0)
 		return (rc);
 	if ((rc = fill(m)) != 0) {

@@ -24,7 +24,8 @@ int twin_lost(struct nodes *ns, uint32_t first, unsigned *out);
  * from what is left of it, and from the other one where that is damaged.
  * Errors: -EILSEQ the other one has no valid header; -EUCLEAN they are no pair;
  * -ESTALE they are not in use (any more); -EBUSY somebody has the file open; -EROFS;
- * -ENOSPC, -EIO, -ENOMEM, ...  Then everything is as before.
+ * -ENOSPC, also in a full store; -EIO, -ENOMEM, ...  Then everything is as
+ * before.
  * Threads: as nodes_check, and not beside it.
  * Crash: twin.c; before or after.
  */

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 
 #include "meta/base/clock.h"
+#include "meta/segdir_int.h"
+#include "meta/segs_int.h"
 #include "tests/unit/lun/verifyfix.h"
 
 /* ---- tests ------------------------------------------------------------- */
@@ -263,6 +265,48 @@ test_lost_twin(void)
 	}
 }
 
+/* So many files have been prepared or begun. */
+static uint32_t
+n_drafts(struct iofix *x)
+{
+	struct segs *ss = store_segs(x->e.ls->store);
+
+	return (((struct segdir *)ss->be)->next_spare);
+}
+
+/*
+ * Of the pair that is being written: it stays, and not a draft for each node
+ * in it is made only to find that out.
+ */
+static void
+test_lost_header_open(void)
+{
+	static const uint8_t zero[SEG_HEADER_BYTES];
+	struct iofix x;
+
+	for (unsigned copy = 0; copy < 2; copy++) {
+		uint32_t first, before;
+		int fd;
+
+		setup(&x);
+		for (unsigned i = 0; i < 4; i++)
+			iofix_write(&x, i * MIB, MIB, 200 + i);
+		CU_ASSERT_EQUAL(lunset_checkpoint(x.e.ls), 0);
+		first = loc_segment(place_of(&x, 0, 2).loc);
+		fd = open(seg_file(&x, first + copy), O_WRONLY);
+		CU_ASSERT_FATAL(fd >= 0);
+		CU_ASSERT_EQUAL(pwrite(fd, zero, sizeof(zero), 0),
+		    (ssize_t)sizeof(zero));
+		(void)close(fd);
+		before = n_drafts(&x);
+		expect_remade(&x, 0);
+		CU_ASSERT_EQUAL(n_drafts(&x), before);
+		reopen(&x);
+		expect_remade(&x, 1);
+		iofix_teardown(&x);
+	}
+}
+
 static void
 test_files(void)
 {
@@ -419,7 +463,13 @@ test_lost_moved_twin(void)
 			    LUN_HEAD, &x.d), 0);
 		}
 		expect_remade(&x, 1);
-		/* It stays, by a row of its own. */
+		/* It stays, by a row of its own, whatever comes. */
+		lun_dev_close(x.d);
+		engine_abandon(&x.e);
+		CU_ASSERT_EQUAL_FATAL(engine_open(&x.e), 0);
+		CU_ASSERT_EQUAL_FATAL(lun_dev_open(x.e.ls, x.number, LUN_HEAD,
+		    &x.d), 0);
+		expect_remade(&x, 0);
 		reopen(&x);
 		expect_clean(&x, 0);
 		lose_file(&x, first + !(t & 1), true);
@@ -593,6 +643,7 @@ static const struct unit_test tests[] = {
 	{ "one copy of nodes", test_one_copy },
 	{ "both copies", test_both_copies },
 	{ "a file of a pair", test_lost_twin },
+	{ "the header of an open file", test_lost_header_open },
 	{ "files cut short and gone", test_files },
 	{ "moved", test_moved },
 	{ "a file of a moved pair", test_lost_moved_twin },

@@ -65,6 +65,9 @@ static struct {
 	unsigned looks, freed_at;	/* from the n-th look on it is freed */
 	unsigned again;
 	bool none, other;		/* of segment 2: no row; a log's */
+	bool full;
+	struct segs *open_in;		/* segment 1 is opened at the second */
+	struct seg *opened;
 } row;
 
 static int
@@ -77,7 +80,17 @@ in_use(void *arg, uint32_t number, enum seg_kind *kind)
 	if (number == 2 && row.none)
 		return (0);
 	row.looks += number == 1;	/* the one that is there, below */
+	if (row.open_in != NULL && number == 1 && row.looks == 2)
+		CU_ASSERT_EQUAL(segs_get(row.open_in, 1, &row.opened), 0);
 	return (row.freed_at == 0 || row.looks < row.freed_at);
+}
+
+static bool
+may_grow(void *arg)
+{
+
+	(void)arg;
+	return (!row.full);
 }
 
 static void
@@ -102,6 +115,7 @@ reopen(struct fix *f)
 	nodefix_reopen(&f->x);
 	nodes_free(f->x.ns);
 	f->x.conf.in_use = in_use;
+	f->x.conf.may_grow = may_grow;
 	f->x.conf.again = again;
 	CU_ASSERT_EQUAL_FATAL(nodes_new(&f->x.conf, &f->x.ns), 0);
 }
@@ -333,6 +347,16 @@ test_refused(void)
 	CU_ASSERT_EQUAL_FATAL(segs_get(f.x.f.ss, 1, &s), 0);
 	CU_ASSERT_EQUAL(twin_make(f.x.ns, 1, 0), -EBUSY);
 	seg_put(s);
+	row.full = true;
+	CU_ASSERT_EQUAL(twin_make(f.x.ns, 1, 0), -ENOSPC);
+	row.full = false;
+	/* Just before it gets its name. */
+	row.looks = 0;
+	row.open_in = f.x.f.ss;
+	CU_ASSERT_EQUAL(twin_make(f.x.ns, 1, 0), -EBUSY);
+	row.open_in = NULL;
+	CU_ASSERT_PTR_NOT_NULL_FATAL(row.opened);
+	seg_put(row.opened);
 	CU_ASSERT_EQUAL(segfix_files(&f.x.f, "spare", ""), 0);
 	CU_ASSERT_EQUAL(twin_make(f.x.ns, 1, 0), 0);
 	expect_whole(&f);
