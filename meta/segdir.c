@@ -25,7 +25,6 @@
 #include "meta/segdir_int.h"
 
 #define N_SHARDS	256u
-#define SHARD_LEN	3
 #define LOCK_NAME	"lock"
 #define SEG_NAME	"seg"
 #define SPARE_NAME	"spare"
@@ -65,8 +64,8 @@ segdir_parse_name(const char *name, uint32_t *out)
 	return (true);
 }
 
-static const char *
-shard_name(char dst[static SHARD_LEN], uint32_t number)
+const char *
+segdir_shard(char dst[static SHARD_LEN], uint32_t number)
 {
 
 	(void)snprintf(dst, SHARD_LEN, "%02x", (unsigned)(number & 0xff));
@@ -123,7 +122,7 @@ uninit(int dir)
 
 	if ((seg = open_dir(dir, SEG_NAME)) >= 0) {
 		for (unsigned i = 0; i < N_SHARDS; i++)
-			(void)unlinkat(seg, shard_name(name, i), AT_REMOVEDIR);
+			(void)unlinkat(seg, segdir_shard(name, i), AT_REMOVEDIR);
 		(void)close(seg);
 	}
 	(void)unlinkat(dir, SEG_NAME, AT_REMOVEDIR);
@@ -140,7 +139,7 @@ make_shards(int dir)
 	if ((seg = open_dir(dir, SEG_NAME)) < 0)
 		return (seg);
 	for (unsigned i = 0; i < N_SHARDS && rc == 0; i++)
-		if (mkdirat(seg, shard_name(name, i), 0700) != 0)
+		if (mkdirat(seg, segdir_shard(name, i), 0700) != 0)
 			rc = -errno;
 	if (rc == 0 && fsync(seg) != 0)
 		rc = -errno;
@@ -286,7 +285,7 @@ segdir_lock(void *be, uint64_t epoch)
 		if (errno != EINTR)
 			return (say("cannot lock", LOCK_NAME, errno));
 	}
-	if (faccessat(d->seg, shard_name(name, 0), W_OK | X_OK, AT_EACCESS)
+	if (faccessat(d->seg, segdir_shard(name, 0), W_OK | X_OK, AT_EACCESS)
 	    != 0)
 		return (say("cannot write to folder", SEG_NAME, errno));
 	return (segspare_scan(d));
@@ -343,7 +342,7 @@ segdir_create(void *be, uint32_t number, int *out_fd)
 	int dir, rc;
 
 	(void)segdir_name(name, number);
-	dir = open_dir(d->seg, shard_name(shard, number));
+	dir = open_dir(d->seg, segdir_shard(shard, number));
 	if (dir < 0)
 		return (say("folder", shard, -dir));
 	rc = segspare_use(d, dir, name, out_fd);
@@ -355,11 +354,11 @@ segdir_create(void *be, uint32_t number, int *out_fd)
 	return (0);
 }
 
-static const char *
-path_of(char dst[static SHARD_LEN + SEGNAME_LEN], uint32_t number)
+const char *
+segdir_path(char dst[static SEGPATH_LEN], uint32_t number)
 {
 
-	(void)snprintf(dst, SHARD_LEN + SEGNAME_LEN, "%02x/%08x",
+	(void)snprintf(dst, SEGPATH_LEN, "%02x/%08x",
 	    (unsigned)(number & 0xff), (unsigned)number);
 	return (dst);
 }
@@ -368,10 +367,10 @@ static int
 segdir_open_one(void *be, uint32_t number, int *out_fd)
 {
 	struct segdir *d = be;
-	char path[SHARD_LEN + SEGNAME_LEN];
+	char path[SEGPATH_LEN];
 	int fd;
 
-	fd = openat(d->seg, path_of(path, number),
+	fd = openat(d->seg, segdir_path(path, number),
 	    (d->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 && errno == ENOENT)
 		return (-ENOENT);
@@ -388,7 +387,7 @@ segdir_sync_name(void *be, uint32_t number)
 	char shard[SHARD_LEN];
 	int rc;
 
-	rc = fsutil_sync_dir(d->seg, shard_name(shard, number));
+	rc = fsutil_sync_dir(d->seg, segdir_shard(shard, number));
 	return (rc == 0 ? 0 : say("cannot sync folder", shard, -rc));
 }
 
@@ -397,9 +396,9 @@ static int
 segdir_remove(void *be, uint32_t number)
 {
 	struct segdir *d = be;
-	char path[SHARD_LEN + SEGNAME_LEN];
+	char path[SEGPATH_LEN];
 
-	if (unlinkat(d->seg, path_of(path, number), 0) == 0)
+	if (unlinkat(d->seg, segdir_path(path, number), 0) == 0)
 		return (0);
 	if (errno == ENOENT)
 		return (-ENOENT);
@@ -413,7 +412,7 @@ segdir_recycle(void *be, uint32_t number)
 	char name[SEGNAME_LEN], shard[SHARD_LEN];
 	int dir, rc;
 
-	dir = open_dir(d->seg, shard_name(shard, number));
+	dir = open_dir(d->seg, segdir_shard(shard, number));
 	if (dir < 0)
 		return (dir);
 	rc = segspare_recycle(d, dir, segdir_name(name, number));
@@ -449,7 +448,7 @@ segdir_list(void *be, int (*fn)(void *arg, uint32_t number), void *arg)
 	int rc = 0;
 
 	for (; la.shard < N_SHARDS && rc == 0; la.shard++)
-		rc = segdir_names(d->seg, shard_name(shard, la.shard),
+		rc = segdir_names(d->seg, segdir_shard(shard, la.shard),
 		    list_one, &la);
 	return (rc);
 }

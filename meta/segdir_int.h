@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * segdir_int.h - what segdir.c (segments) and segspare.c (prepared files)
- * share.
+ * segdir_int.h - what segdir.c (segments), segspare.c (prepared files)
+ * and segdraft.c share.
  */
 #ifndef META_SEGDIR_INT_H
 #define META_SEGDIR_INT_H
@@ -28,6 +28,11 @@ struct segdir {
 /* "NNNNNNNN", the name of a segment in its folder, or of a spare. */
 #define SEGNAME_LEN	9
 const char *segdir_name(char dst[static SEGNAME_LEN], uint32_t number);
+/* Its folder below seg/, and both. */
+#define SHARD_LEN	3
+#define SEGPATH_LEN	(SHARD_LEN + SEGNAME_LEN)
+const char *segdir_shard(char dst[static SHARD_LEN], uint32_t number);
+const char *segdir_path(char dst[static SEGPATH_LEN], uint32_t number);
 /* Is it exactly such a name? */
 bool segdir_parse_name(const char *name, uint32_t *out);
 
@@ -55,6 +60,10 @@ int segspare_use(struct segdir *d, int to_dir, const char *to_name,
  */
 #define SEGDIR_HEADER_BYTES 4096u
 int segspare_recycle(struct segdir *d, int from_dir, const char *from_name);
+
+/* "NNNNNNNN.new" in spare/: not whole yet; the next owner removes it. */
+#define NEWNAME_LEN	(SEGNAME_LEN + 4)
+const char *segspare_new_name(char dst[static NEWNAME_LEN], uint32_t n);
 
 /* segdraft.c: see segs_ops. */
 int segdraft_make(void *be, uint32_t *out_draft, int *out_fd);

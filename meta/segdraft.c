@@ -23,28 +23,18 @@
 #include "meta/segdir_int.h"
 #include "meta/segs_int.h"
 
-#define NAME_LEN	24
-
-static const char *
-draft_name(char dst[static NAME_LEN], uint32_t n)
-{
-
-	(void)snprintf(dst, NAME_LEN, "%08x.new", (unsigned)n);
-	return (dst);
-}
-
 int
 segdraft_make(void *be, uint32_t *out, int *out_fd)
 {
 	struct segdir *d = be;
-	char name[NAME_LEN];
+	char name[NEWNAME_LEN];
 	uint32_t n;
 	int fd;
 
 	lk_lock(&d->lk);
 	n = d->next_spare++;
 	lk_unlock(&d->lk);
-	fd = openat(d->spare, draft_name(name, n),
+	fd = openat(d->spare, segspare_new_name(name, n),
 	    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return (-errno);
@@ -57,22 +47,21 @@ void
 segdraft_drop(void *be, uint32_t draft)
 {
 	struct segdir *d = be;
-	char name[NAME_LEN];
+	char name[NEWNAME_LEN];
 
-	(void)unlinkat(d->spare, draft_name(name, draft), 0);
+	(void)unlinkat(d->spare, segspare_new_name(name, draft), 0);
 }
 
 int
 segdraft_adopt(void *be, uint32_t draft, uint32_t number)
 {
 	struct segdir *d = be;
-	char name[NAME_LEN], path[NAME_LEN], shard[4];
+	char name[NEWNAME_LEN], path[SEGPATH_LEN], shard[SHARD_LEN];
 
-	(void)snprintf(shard, sizeof(shard), "%02x", (unsigned)(number & 0xff));
-	(void)snprintf(path, sizeof(path), "%s/%08x", shard, (unsigned)number);
-	if (renameat2(d->spare, draft_name(name, draft), d->seg, path, 0) != 0)
+	if (renameat2(d->spare, segspare_new_name(name, draft), d->seg,
+	    segdir_path(path, number), 0) != 0)
 		return (-errno);
-	return (fsutil_sync_dir(d->seg, shard));
+	return (fsutil_sync_dir(d->seg, segdir_shard(shard, number)));
 }
 
 /* ---- for who makes one -------------------------------------------------- */

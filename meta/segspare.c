@@ -17,6 +17,7 @@
  *    folder of the segment was not synced (seg_sync).  The spare may then hold
  *    bytes that were meant for the segment; nobody was told they are durable.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -31,13 +32,13 @@
 
 #define CHUNK_BYTES	(1u << 20)
 #define NEW_SUFFIX	".new"
-#define NEWNAME_LEN	(SEGNAME_LEN + sizeof(NEW_SUFFIX) - 1)
+static_assert(NEWNAME_LEN == SEGNAME_LEN + sizeof(NEW_SUFFIX) - 1, "room");
 
 /* Aligned for O_DIRECT; never written, so it costs no memory. */
 static uint8_t zeroes[CHUNK_BYTES] __attribute__((aligned(4096)));
 
-static const char *
-new_name(char dst[static NEWNAME_LEN], uint32_t n)
+const char *
+segspare_new_name(char dst[static NEWNAME_LEN], uint32_t n)
 {
 
 	(void)snprintf(dst, NEWNAME_LEN, "%08x" NEW_SUFFIX, (unsigned)n);
@@ -288,7 +289,7 @@ segspare_prepare(void *be, const bool *stop)
 	lk_unlock(&d->lk);
 	if (full)
 		return (-ENFILE);
-	(void)new_name(tmp, n);
+	(void)segspare_new_name(tmp, n);
 	(void)segdir_name(name, n);
 	if ((rc = open_new(d, tmp, &direct, &fd)) != 0)
 		return (rc);

@@ -30,6 +30,17 @@ attach(struct reclaimfix *f)
 	    &f->d), 0);
 }
 
+/* As a process leaves it that was killed. */
+static inline void
+reopen(struct reclaimfix *f)
+{
+
+	lun_dev_close(f->d);
+	engine_abandon(&f->e);
+	CU_ASSERT_EQUAL_FATAL(engine_open(&f->e), 0);
+	attach(f);
+}
+
 static inline void
 setup(struct reclaimfix *f)
 {

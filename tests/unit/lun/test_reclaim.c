@@ -202,10 +202,7 @@ lives(struct reclaimfix *f, uint64_t share, struct lun_gc *g)
 		CU_ASSERT_EQUAL(lunset_gc(f->e.ls, true), 0);
 	lunset_gc_state(f->e.ls, g);
 	CU_ASSERT_EQUAL(wrong(f), 0);
-	lun_dev_close(f->d);
-	engine_abandon(&f->e);
-	CU_ASSERT_EQUAL_FATAL(engine_open(&f->e), 0);
-	attach(f);
+	reopen(f);
 	CU_ASSERT_EQUAL(wrong(f), 0);
 }
 

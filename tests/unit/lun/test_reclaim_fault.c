@@ -21,16 +21,6 @@ calls_of_a_run(struct reclaimfix *f)
 }
 
 static void
-reopen(struct reclaimfix *f)
-{
-
-	lun_dev_close(f->d);
-	engine_abandon(&f->e);
-	CU_ASSERT_EQUAL_FATAL(engine_open(&f->e), 0);
-	attach(f);
-}
-
-static void
 some_calls(int err, bool sticky)
 {
 	unsigned step = getenv("TT_LONG") == NULL ? 7 : 1;

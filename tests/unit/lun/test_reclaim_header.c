@@ -47,7 +47,7 @@ lose_header(struct reclaimfix *f, enum seg_kind kind, bool first)
 }
 
 static void
-reopen(struct reclaimfix *f)
+open_again(struct reclaimfix *f)
 {
 
 	CU_ASSERT_EQUAL_FATAL(engine_open(&f->e), 0);
@@ -77,7 +77,7 @@ run(enum seg_kind kind)
 	n = lose_header(&f, kind, false);
 	/* Twice: the rows of the first opening are the catalogue's then. */
 	for (int i = 0; i < 2; i++) {
-		reopen(&f);
+		open_again(&f);
 		CU_ASSERT_EQUAL(wrong(&f), 0);
 		/* Whether or not it can do anything: nothing may be lost. */
 		(void)lunset_gc(f.e.ls, true);
@@ -119,7 +119,7 @@ rebuild(enum seg_kind kind, bool first)
 	(void)lose_header(&f, kind, first);
 	CU_ASSERT_EQUAL_FATAL(lunset_rebuild(&f.e.conf, true), 0);
 	for (int i = 0; i < 2; i++) {
-		reopen(&f);
+		open_again(&f);
 		CU_ASSERT_EQUAL(wrong(&f), 0);
 		(void)lunset_gc(f.e.ls, true);
 		CU_ASSERT_EQUAL(wrong(&f), 0);

@@ -12,16 +12,6 @@
 #define POINTS		12u
 #define REOPEN_EACH	4u
 
-static void
-reopen(struct reclaimfix *f)
-{
-
-	lun_dev_close(f->d);
-	engine_abandon(&f->e);
-	CU_ASSERT_EQUAL_FATAL(engine_open(&f->e), 0);
-	attach(f);
-}
-
 /* The result of a run of which a call fails; this thread's do not. */
 static int
 run_with(struct reclaimfix *f, unsigned at, bool sticky, unsigned *calls)
