@@ -236,7 +236,10 @@ match_snap(struct model *m, uint32_t lun, const struct snap_info *si)
 	return (NULL);
 }
 
-/* It holds what was acknowledged before it was asked for, and a prefix. */
+/*
+ * It holds what was acknowledged before it was asked for, and a prefix.  One
+ * that was never acknowledged may end with the newest write there is.
+ */
 static void
 check_snap(struct opened *o, struct model *m, struct model_lun *l,
     const struct model_snap *s, const struct snap_info *si)
@@ -248,7 +251,7 @@ check_snap(struct opened *o, struct model *m, struct model_lun *l,
 	if ((ver = read_versions(o, l, si->seq, what)) == NULL)
 		return;
 	after = TT_MAX(s->begin, model_newest(m, l, ver));
-	if (model_check(m, l, ver, after, s->done != 0 ? s->done : m->now,
+	if (model_check(m, l, ver, after, s->done != 0 ? s->done : m->now + 1,
 	    what) > 0)
 		check_complaints++;
 	if (si->exposed ? !s->may_exposed : s->must_exposed)
@@ -353,7 +356,7 @@ check_all(struct opened *o, struct model *m, enum image_mode mode)
 		const struct model_lun *l = &m->lun[i];
 
 		if (ver[i] != NULL && model_check(m, l, ver[i],
-		    TT_MAX(after, l->durable), UINT64_MAX, "head") > 0)
+		    TT_MAX(after, l->durable), MODEL_HEAD, "head") > 0)
 			check_complaints++;
 		free(ver[i]);
 	}

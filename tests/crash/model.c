@@ -401,7 +401,7 @@ unit_ok(const struct model *m, const struct model_lun *l, uint64_t u,
 
 	while (n > 0 && m->op[h->op[n - 1]].submit >= until)
 		n--;
-	*need = needed(m, h, n, after, until > m->now);
+	*need = needed(m, h, n, after, until == MODEL_HEAD);
 	if (ver == MARK_ZERO && *need == 0)
 		return (true);
 	for (uint32_t i = TT_MAX(*need, 1); i <= n; i++)

@@ -100,10 +100,11 @@ struct model_lun *model_find(struct model *m, uint32_t key);
 uint64_t model_newest(const struct model *m, const struct model_lun *l,
     const uint64_t *ver);
 
+#define MODEL_HEAD UINT64_MAX	/* ${until} of the head: it has no end */
+
 /*
  * Is this a legal state of the LUN?  Everything acknowledged before ${after}
- * must be in, nothing submitted at or after ${until} may be (a head: a time to
- * come).  Returns the
+ * must be in, nothing submitted at or after ${until} may be.  Returns the
  * number of units that are not legal; the first few are told on stderr.
  */
 uint64_t model_check(const struct model *m, const struct model_lun *l,
