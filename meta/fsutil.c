@@ -10,6 +10,8 @@
 #include "meta/base/check.h"
 
 #define FILL_CHUNK_BYTES (64u << 10)
+/* What is freed at a time: about a millisecond. */
+#define FREE_PIECE_BYTES (UINT64_C(4) << 20)
 
 int
 fsutil_write(int fd, const void *buf, size_t len, uint64_t off_bytes)
@@ -105,6 +107,41 @@ fsutil_allocate(int fd, uint64_t bytes)
 
 		if ((rc = fsutil_write(fd, zeroes, (size_t)n, off)) != 0)
 			return (rc);
+	}
+	return (0);
+}
+
+void
+fsutil_shrink(int fd)
+{
+	struct stat st;
+	uint64_t left;
+
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink != 0)
+		return;
+	left = (uint64_t)st.st_size;
+	while (left > 0) {
+		left = left > FREE_PIECE_BYTES ? left - FREE_PIECE_BYTES : 0;
+		if (ftruncate(fd, (off_t)left) != 0)
+			return;	/* the close does it */
+	}
+}
+
+int
+fsutil_punch(int fd, uint64_t off_bytes, uint64_t len_bytes)
+{
+
+	while (len_bytes > 0) {
+		uint64_t n = TT_MIN(len_bytes, FREE_PIECE_BYTES);
+
+		if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		    (off_t)off_bytes, (off_t)n) != 0) {
+			if (errno == EINTR)
+				continue;
+			return (-errno);
+		}
+		off_bytes += n;
+		len_bytes -= n;
 	}
 	return (0);
 }

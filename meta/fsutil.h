@@ -30,6 +30,18 @@ int fsutil_rename_new(int old_dir, const char *old_name, int new_dir,
 /* fsync of the folder ${name} in ${dir_fd}: its names are durable. */
 int fsutil_sync_dir(int dir_fd, const char *name);
 
+/*
+ * Gives the space of a file back that has no name any more, piece by piece;
+ * one that has a name is left alone.  Its last close would do it in one go, and
+ * what else waits for the journal of the file system waits for that: on ext4
+ * 13 to 16 ms for 64 MiB, which a flush beside it took longer.  (Some file
+ * systems free in the background; there it does no harm.)
+ */
+void fsutil_shrink(int fd);
+
+/* The same for a hole in the middle; -EOPNOTSUPP where there are none. */
+int fsutil_punch(int fd, uint64_t off_bytes, uint64_t len_bytes);
+
 /* Size on disk for real: fallocate, or zeroes where there is none. */
 int fsutil_allocate(int fd, uint64_t bytes);
 

@@ -22,6 +22,7 @@
 
 #include "meta/base/check.h"
 #include "meta/base/msg.h"
+#include "meta/fsutil.h"
 
 static struct list *
 bucket(struct segs *ss, uint32_t number)
@@ -108,6 +109,8 @@ static void
 seg_free(struct seg *s)
 {
 
+	if (s->fd >= 0 && s->nameless)
+		fsutil_shrink(s->fd);
 	/* Once, also after EINTR: the number may be somebody else's by now. */
 	if (s->fd >= 0)
 		(void)close(s->fd);
@@ -236,6 +239,23 @@ segcache_get(struct segs *ss, uint32_t number, bool create, struct seg **out)
 	return (rc);
 }
 
+/* One that nobody has open is opened, so that it can go piece by piece. */
+static int
+remove_file(struct segs *ss, uint32_t number, bool is_open)
+{
+	int fd = -1, rc;
+
+	if (!is_open && ss->ops->open(ss->be, number, &fd) != 0)
+		fd = -1;
+	rc = ss->ops->remove(ss->be, number);
+	if (fd >= 0) {
+		if (rc == 0)
+			fsutil_shrink(fd);
+		(void)close(fd);
+	}
+	return (rc);
+}
+
 /*
  * While the name goes, the number is busy: nobody can open the file again
  * in between and keep a segment in the table that is not there.
@@ -245,6 +265,7 @@ take_away(struct segs *ss, uint32_t number, bool recycle)
 {
 	struct list dead;
 	struct seg *s;
+	bool removed = false;
 	int rc = -EBUSY;
 
 	list_init(&dead);
@@ -264,14 +285,17 @@ take_away(struct segs *ss, uint32_t number, bool recycle)
 
 	if (recycle)
 		rc = ss->ops->recycle(ss->be, number);
-	if (rc != 0)
-		rc = ss->ops->remove(ss->be, number);
+	if (rc != 0) {
+		rc = remove_file(ss, number, s->fd >= 0);
+		removed = rc == 0;
+	}
 
 	lk_lock(&ss->lk);
 	not_busy_locked(s);
 	if (rc == 0 || rc == -ENOENT || s->fd < 0) {
 		list_del(&s->hash);
 		s->gone = true;
+		s->nameless = removed;
 		if (s->refs == 0) {
 			if (s->fd >= 0)
 				ss->n_open--;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "meta/base/check.h"
+#include "meta/fsutil.h"
 #include "meta/segs_int.h"
 
 /*
@@ -42,11 +43,7 @@ seg_punch(struct seg *s, uint64_t off_bytes, uint64_t len_bytes)
 	    len_bytes % 4096 == 0);
 	if (s->ss->read_only)
 		return (-EROFS);
-	while (fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-	    (off_t)off_bytes, (off_t)len_bytes) != 0)
-		if (errno != EINTR)
-			return (-errno);
-	return (0);
+	return (fsutil_punch(s->fd, off_bytes, len_bytes));
 }
 
 struct used {

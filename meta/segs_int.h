@@ -31,6 +31,7 @@ struct seg {
 	struct list lru;		/* [c] linked: may be closed any time */
 	bool busy;			/* [c] being opened, made or removed */
 	bool gone;			/* [c] removed; closed by the last put */
+	bool nameless;			/* [c] ... and not another one's file */
 	bool created;			/* [c] made by this process */
 	bool syncing;			/* [c] somebody is inside fdatasync */
 	bool name_synced;		/* [c] its folder was synced */

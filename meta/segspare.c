@@ -32,6 +32,7 @@
 
 #define CHUNK_BYTES	(1u << 20)
 #define NEW_SUFFIX	".new"
+#define HOLES_SHARE	4u	/* of a segment that is worth filling */
 static_assert(NEWNAME_LEN == SEGNAME_LEN + sizeof(NEW_SUFFIX) - 1, "room");
 
 /* Aligned for O_DIRECT; never written, so it costs no memory. */
@@ -311,16 +312,61 @@ segspare_prepare(void *be, const bool *stop)
 	return (0);
 }
 
-/*
- * Has each of its blocks been given space?  One with holes would need more
- * at a write, and then there may be none.
- */
+/* Is all but the ${lacking_bytes} of it there? */
 static bool
-is_whole(const struct segdir *d, const struct stat *st)
+has_blocks(const struct segdir *d, int fd, uint64_t lacking_bytes)
 {
+	struct stat st;
 
-	return (is_spare(d, st) &&
-	    (uint64_t)st->st_blocks * 512 >= d->segment_bytes);
+	return (fstat(fd, &st) == 0 && is_spare(d, &st) &&
+	    (uint64_t)st.st_blocks * 512 + lacking_bytes >= d->segment_bytes);
+}
+
+/*
+ * A prepared file has all its blocks: a write to a hole would need space, and
+ * then there may be none.  Reclaim makes holes in what is partly dead, mostly
+ * small ones; to fill these is less than to free the file and write another.
+ */
+static int
+fill_holes(const struct segdir *d, int fd)
+{
+	int fl = fcntl(fd, F_GETFL);
+	bool direct = fl >= 0 && fcntl(fd, F_SETFL, fl | O_DIRECT) == 0;
+	off_t at = 0, end = (off_t)d->segment_bytes;
+	int rc = 0;
+
+	while (rc == 0 && (at = lseek(fd, at, SEEK_HOLE)) >= 0 && at < end) {
+		off_t data = lseek(fd, at, SEEK_DATA);
+
+		if (data < 0)
+			data = end;
+		while (rc == 0 && at < data) {
+			size_t n = (size_t)TT_MIN(data - at, (off_t)CHUNK_BYTES);
+
+			rc = write_chunk(fd, (uint64_t)at, n, &direct);
+			at += (off_t)n;
+		}
+	}
+	return (rc);
+}
+
+/*
+ * No segment any more.  -EINVAL: what it lacks is too much, or could not be
+ * found and filled.
+ */
+static int
+clear(const struct segdir *d, int fd)
+{
+	int rc = 0;
+
+	if (!has_blocks(d, fd, d->segment_bytes / HOLES_SHARE))
+		return (-EINVAL);
+	if ((rc = fill_holes(d, fd)) != 0)
+		return (rc);
+	if (!has_blocks(d, fd, 0))
+		return (-EINVAL);
+	rc = fsutil_write(fd, zeroes, SEGDIR_HEADER_BYTES, 0);
+	return (rc == 0 && fdatasync(fd) != 0 ? -errno : rc);
 }
 
 /*
@@ -328,26 +374,20 @@ is_whole(const struct segdir *d, const struct stat *st)
  * the file is no segment any more, whichever of its two names it has after a
  * crash, and as a spare it is one that is empty.  It is not given away before
  * both folders are durable: its old name can then not come back with what is
- * written to it as another segment.
+ * written to it as another segment.  (Power lost while holes are filled: some
+ * are, in a dead segment.)
  */
 int
 segspare_recycle(struct segdir *d, int from_dir, const char *from_name)
 {
 	char name[SEGNAME_LEN];
-	struct stat st;
 	uint32_t n;
 	int fd, rc;
 
 	fd = openat(from_dir, from_name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return (-errno);
-	if (fstat(fd, &st) != 0)
-		rc = -errno;
-	else if (!is_whole(d, &st))
-		rc = -EINVAL;
-	else if ((rc = fsutil_write(fd, zeroes, SEGDIR_HEADER_BYTES, 0)) == 0 &&
-	    fdatasync(fd) != 0)
-		rc = -errno;
+	rc = clear(d, fd);
 	(void)close(fd);
 	if (rc != 0)
 		return (rc);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "meta/fsutil.h"
 #include "tests/unit/meta/segfix.h"
 
 static void
@@ -101,7 +102,71 @@ test_referenced(void)
 	segfix_teardown(&f);
 }
 
-/* One with holes or without its tail would need space at a write. */
+/* Small holes are filled: each byte of a prepared file has its place. */
+static void
+test_holes_filled(void)
+{
+	static uint8_t old[4096];
+	static const uint32_t holes[][2] = { { 4096, 4096 }, { 65536, 65536 },
+	    { SEG_BYTES - 8192, 8192 } };
+	struct segfix f;
+	struct seg *s;
+	bool found = false;
+
+	segfix_setup(&f, 16);
+	make(&f, 3, 0x33, &s);
+	memset(old, 0x33, sizeof(old));
+	for (size_t i = 0; i < sizeof(holes) / sizeof(holes[0]); i++)
+		CU_ASSERT_EQUAL(seg_punch(s, holes[i][0], holes[i][1]), 0);
+	seg_put(s);
+	/* too many are wanted for the preparer to have them all at once */
+	CU_ASSERT_EQUAL(segs_prepare(f.ss, 16), 0);
+	CU_ASSERT_EQUAL(segs_retire(f.ss, 3), 0);
+	while (segs_prepared(f.ss) < 16)
+		(void)usleep(1000);
+	CU_ASSERT_EQUAL(segs_prepare(f.ss, 0), 0);
+	for (uint32_t n = 100; segs_prepared(f.ss) > 0; n++) {
+		CU_ASSERT_EQUAL_FATAL(segs_create(f.ss, n, &s), 0);
+		CU_ASSERT_EQUAL(lseek(seg_fd(s), 0, SEEK_HOLE), SEG_BYTES);
+		found |= segfix_has(s, old, sizeof(old), 8192);
+		seg_put(s);
+	}
+	CU_ASSERT_TRUE(found);
+	segfix_teardown(&f);
+}
+
+/*
+ * The last who reads from a removed segment reads what was there, also at its
+ * end, which would be the first to go.
+ */
+static void
+test_shrinks_last(void)
+{
+	static uint8_t old[4096];
+	struct segfix f;
+	struct seg *s;
+	struct stat st;
+	int fd;
+
+	segfix_setup(&f, 16);
+	make(&f, 3, 0x33, &s);
+	memset(old, 0x33, sizeof(old));
+	fd = dup(seg_fd(s));
+	CU_ASSERT_FATAL(fd >= 0);
+	fsutil_shrink(fd);	/* not while it has a name */
+	CU_ASSERT_EQUAL(fstat(fd, &st), 0);
+	CU_ASSERT_EQUAL(st.st_size, SEG_BYTES);
+	CU_ASSERT_EQUAL(segs_retire(f.ss, 3), 0);
+	CU_ASSERT_TRUE(segfix_has(s, old, sizeof(old), SEG_BYTES - 4096));
+	seg_put(s);
+	CU_ASSERT_EQUAL(fstat(fd, &st), 0);
+	CU_ASSERT_EQUAL(st.st_nlink, 0);
+	CU_ASSERT_EQUAL(st.st_size, 0);
+	(void)close(fd);
+	segfix_teardown(&f);
+}
+
+/* Big holes, or no tail: not worth it. */
 static void
 test_unfit(void)
 {
@@ -116,7 +181,8 @@ test_unfit(void)
 		if (how == 0)
 			CU_ASSERT_EQUAL(seg_cut_tail(s, SEG_BYTES / 2), 0);
 		if (how == 1)
-			CU_ASSERT_EQUAL(seg_punch(s, 65536, 65536), 0);
+			CU_ASSERT_EQUAL(seg_punch(s, 65536,
+			    SEG_BYTES / 2), 0);
 		seg_put(s);
 		CU_ASSERT_EQUAL(segs_prepare(f.ss, 2), 0);
 		CU_ASSERT_EQUAL(segs_retire(f.ss, 3), 0);
@@ -160,7 +226,9 @@ test_punch(void)
 static const struct unit_test tests[] = {
 	{ "recycled when one is wanted", test_recycle },
 	{ "never while somebody has it open", test_referenced },
-	{ "never with holes or without its tail", test_unfit },
+	{ "small holes are filled", test_holes_filled },
+	{ "space goes with the last reader", test_shrinks_last },
+	{ "never with big holes or without its tail", test_unfit },
 	{ "holes", test_punch },
 };
 
