@@ -562,10 +562,12 @@ round_run(const struct lunset_conf *conf, unsigned steps, bool crash,
 {
 
 	work_adm_init();
+	work_lose();
 	work_must(lunset_open(conf, &work_ls), "open");
 	work_mark((struct mark){ .kind = MARK_OPENED });
 	work_must(eng_init(&eng, work_ls), "worker");
 	work_again(&eng);
+	work_make_good();
 	for (int i = 0; i < LUNS; i++)
 		if (work->lun[i].state == YES)
 			lun_attach(&work->lun[i]);

@@ -72,9 +72,10 @@ struct work {
 	uint32_t next_op, next_snap;
 	uint32_t next_key;	/* keys of LUNs, never used twice */
 	uint64_t seed;
+	unsigned losses;
 	struct {
 		uint64_t shared, freed, moved, punched; /* bytes */
-		unsigned repairs, rebuilds, released;
+		unsigned repairs, remade, rebuilds, released;
 	} did;
 };
 
@@ -98,6 +99,10 @@ int work_adm_checkpoint(struct lun *l, struct snap *s);
 int work_adm_reclaim(struct lun *l, struct snap *s);
 int work_adm_prop(struct lun *l, struct snap *s);	/* l->next_prop */
 int work_adm_repair(struct lun *l, struct snap *s);
+
+/* A file of nodes is lost (closed store); verification makes it again. */
+void work_lose(void);
+void work_make_good(void);
 
 /* What ${prop} is now. */
 bool work_prop(const struct lun *l, enum mark_prop prop);

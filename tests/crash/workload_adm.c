@@ -295,7 +295,7 @@ work_adm_prop(struct lun *l, struct snap *s)
  * is not written again if a neighbour, be it dead, has no other whole copy.
  */
 static int
-some_nodes(unsigned turn)
+some_nodes(unsigned turn, char path[PATH_MAX])
 {
 	uint8_t head[SEG_HEADER_BYTES];
 	struct seg_header h;
@@ -307,7 +307,9 @@ some_nodes(unsigned turn)
 	if (glob(pattern, 0, NULL, &g) != 0)
 		return (-1);
 	for (size_t i = 0; i < g.gl_pathc && fd < 0; i++) {
-		fd = open(g.gl_pathv[(i + turn) % g.gl_pathc], O_RDWR);
+		(void)snprintf(path, PATH_MAX, "%s",
+		    g.gl_pathv[(i + turn) % g.gl_pathc]);
+		fd = open(path, O_RDWR);
 		if (fd >= 0 && (pread(fd, head, sizeof(head), 0) !=
 		    (ssize_t)sizeof(head) || seg_header_dec(head, &h) != 0 ||
 		    h.kind != SEG_NODES || h.number < h.twin)) {
@@ -339,14 +341,31 @@ damage(int fd)
 		work_must(-errno, "damage");
 }
 
+static int
+verify_all(void)
+{
+	struct verify_params all = { .lun = NULL };
+	struct verify_state v;
+	int rc;
+
+	if ((rc = lunset_verify(work_ls, &all)) != 0)
+		return (rc);
+	do {
+		(void)usleep(500);
+		lunset_verify_state(work_ls, &v);
+	} while (v.running);
+	work->did.repairs += (unsigned)v.repaired;
+	work->did.remade += (unsigned)v.remade;
+	return (v.rc != 0 ? v.rc : v.n_damage > 0 ? -EILSEQ : 0);
+}
+
 /* One copy of some nodes is damaged; verification makes it good. */
 int
 work_adm_repair(struct lun *l, struct snap *s)
 {
-	struct verify_params all = { .lun = NULL };
-	struct verify_state v;
 	static unsigned turn;
-	int fd = some_nodes(++turn * 7), rc;
+	char path[PATH_MAX];
+	int fd = some_nodes(++turn * 7, path);
 
 	(void)l;
 	(void)s;
@@ -355,14 +374,38 @@ work_adm_repair(struct lun *l, struct snap *s)
 		damage(fd);
 		(void)close(fd);
 	}
-	if ((rc = lunset_verify(work_ls, &all)) != 0)
-		return (rc);
-	do {
-		(void)usleep(500);
-		lunset_verify_state(work_ls, &v);
-	} while (v.running);
-	work->did.repairs += (unsigned)v.repaired;
-	return (v.rc != 0 ? v.rc : v.n_damage > 0 ? -EILSEQ : 0);
+	return (verify_all());
+}
+
+/*
+ * Before an opening: a file of a pair is gone, or its header is.  While a store
+ * is open the process may have the file open, or write to it.
+ */
+void
+work_lose(void)
+{
+	static const uint8_t zero[SEG_HEADER_BYTES];
+	unsigned turn = ++work->losses;
+	char path[PATH_MAX];
+	int fd = turn % 3 == 0 ? -1 : some_nodes(turn * 7, path), rc = 0;
+
+	if (fd < 0)
+		return;
+	work_mark((struct mark){ .kind = MARK_DAMAGE });
+	if (turn % 3 == 1)
+		rc = unlink(path);
+	else if (pwrite(fd, zero, sizeof(zero), 0) != (ssize_t)sizeof(zero))
+		rc = -1;
+	if (rc != 0 || fdatasync(fd) != 0)
+		work_must(-errno, "lose a file");
+	(void)close(fd);
+}
+
+void
+work_make_good(void)
+{
+
+	work_must(verify_all(), "verify what was lost");
 }
 
 static void *

@@ -25,8 +25,8 @@ work_did_all(void)
 
 	return (work->did.shared > 0 && work->did.freed > 0 &&
 	    work->did.moved > 0 && work->did.punched > 0 &&
-	    work->did.repairs > 0 && work->did.rebuilds > 0 &&
-	    work->did.released > 0);
+	    work->did.repairs > 0 && work->did.remade > 0 &&
+	    work->did.rebuilds > 0 && work->did.released > 0);
 }
 
 void
@@ -34,11 +34,11 @@ work_did_tell(void)
 {
 
 	(void)printf("workload: %llu KiB shared, %llu freed, %llu moved, %llu "
-	    "of holes; %u copies of nodes repaired, %u rebuilds, reserve "
-	    "released %u times\n",
+	    "of holes; %u copies of nodes repaired, %u lost files made "
+	    "again, %u rebuilds, reserve released %u times\n",
 	    (unsigned long long)work->did.shared >> 10,
 	    (unsigned long long)work->did.freed >> 10,
 	    (unsigned long long)work->did.moved >> 10,
 	    (unsigned long long)work->did.punched >> 10, work->did.repairs,
-	    work->did.rebuilds, work->did.released);
+	    work->did.remade, work->did.rebuilds, work->did.released);
 }
