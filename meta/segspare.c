@@ -323,6 +323,34 @@ has_blocks(const struct segdir *d, int fd, uint64_t lacking_bytes)
 }
 
 /*
+ * The next hole at or behind ${*from}, up to ${*to}; 0 there is none.  An answer
+ * that cannot be is an error: it would fill for ever.
+ */
+static int
+next_hole(const struct segdir *d, int fd, off_t *from, off_t *to)
+{
+	const off_t end = (off_t)d->segment_bytes;
+	off_t hole, data;
+
+	if (*from >= end)
+		return (0);
+	if ((hole = lseek(fd, *from, SEEK_HOLE)) < 0)
+		return (-errno);
+	if (hole >= end)
+		return (0);
+	data = lseek(fd, hole, SEEK_DATA);
+	if (data < 0 && errno != ENXIO)
+		return (-errno);
+	if (data < 0 || data > end)
+		data = end;	/* to the end */
+	if (hole < *from || data <= hole)
+		return (-EINVAL);
+	*from = hole;
+	*to = data;
+	return (1);
+}
+
+/*
  * A prepared file has all its blocks: a write to a hole would need space, and
  * then there may be none.  Reclaim makes holes in what is partly dead, mostly
  * small ones; to fill these is less than to free the file and write another.
@@ -330,23 +358,21 @@ has_blocks(const struct segdir *d, int fd, uint64_t lacking_bytes)
 static int
 fill_holes(const struct segdir *d, int fd)
 {
-	int fl = fcntl(fd, F_GETFL);
+	int fl = fcntl(fd, F_GETFL), rc;
 	bool direct = fl >= 0 && fcntl(fd, F_SETFL, fl | O_DIRECT) == 0;
-	off_t at = 0, end = (off_t)d->segment_bytes;
-	int rc = 0;
+	off_t at = 0, to = 0;
 
-	while (rc == 0 && (at = lseek(fd, at, SEEK_HOLE)) >= 0 && at < end) {
-		off_t data = lseek(fd, at, SEEK_DATA);
-
-		if (data < 0)
-			data = end;
-		while (rc == 0 && at < data) {
-			size_t n = (size_t)TT_MIN(data - at, (off_t)CHUNK_BYTES);
+	while ((rc = next_hole(d, fd, &at, &to)) > 0)
+		while (at < to) {
+			size_t n = (size_t)TT_MIN(to - at, (off_t)CHUNK_BYTES);
 
 			rc = write_chunk(fd, (uint64_t)at, n, &direct);
+			if (rc != 0)
+				return (rc);
 			at += (off_t)n;
 		}
-	}
+	if (rc == 0 && to > 0 && fdatasync(fd) != 0)
+		rc = -errno;
 	return (rc);
 }
 
@@ -357,16 +383,18 @@ fill_holes(const struct segdir *d, int fd)
 static int
 clear(const struct segdir *d, int fd)
 {
-	int rc = 0;
+	int rc;
 
 	if (!has_blocks(d, fd, d->segment_bytes / HOLES_SHARE))
 		return (-EINVAL);
+	if ((rc = fsutil_write(fd, zeroes, SEGDIR_HEADER_BYTES, 0)) != 0)
+		return (rc);
+	if (fdatasync(fd) != 0)
+		return (-errno);
+	/* Power lost from here on: it has no header. */
 	if ((rc = fill_holes(d, fd)) != 0)
 		return (rc);
-	if (!has_blocks(d, fd, 0))
-		return (-EINVAL);
-	rc = fsutil_write(fd, zeroes, SEGDIR_HEADER_BYTES, 0);
-	return (rc == 0 && fdatasync(fd) != 0 ? -errno : rc);
+	return (has_blocks(d, fd, 0) ? 0 : -EINVAL);
 }
 
 /*
@@ -374,8 +402,7 @@ clear(const struct segdir *d, int fd)
  * the file is no segment any more, whichever of its two names it has after a
  * crash, and as a spare it is one that is empty.  It is not given away before
  * both folders are durable: its old name can then not come back with what is
- * written to it as another segment.  (Power lost while holes are filled: some
- * are, in a dead segment.)
+ * written to it as another segment.
  */
 int
 segspare_recycle(struct segdir *d, int from_dir, const char *from_name)

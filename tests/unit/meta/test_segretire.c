@@ -135,6 +135,69 @@ test_holes_filled(void)
 	segfix_teardown(&f);
 }
 
+/* ---- a file system that answers wrongly ---------------------------------- */
+
+off_t __real_lseek(int fd, off_t off, int whence);
+off_t __wrap_lseek(int fd, off_t off, int whence);
+
+static struct {
+	int whence;		/* this question is answered ... */
+	int err;		/* ... so; 0: with the place it was asked for */
+	unsigned asked;
+	bool header;		/* was there still one? */
+} liar = { .whence = -1 };
+
+off_t
+__wrap_lseek(int fd, off_t off, int whence)
+{
+	/* For O_DIRECT. */
+	static uint8_t head[4096] __attribute__((aligned(4096)));
+
+	if (whence != liar.whence || ++liar.asked > 1000)
+		return (__real_lseek(fd, off, whence));
+	liar.header |= pread(fd, head, sizeof(head), 0) !=
+	    (ssize_t)sizeof(head) || head[0] != 0;
+	errno = liar.err;
+	return (liar.err != 0 ? -1 : off);
+}
+
+/* Nothing is filled on a wrong answer, nor as long as there is a header. */
+static void
+test_liar(void)
+{
+	static const struct {
+		int whence, err;
+	} lies[] = { { SEEK_DATA, EIO }, { SEEK_DATA, 0 }, { SEEK_HOLE, EIO } };
+	static uint8_t old[4096];
+	struct segfix f;
+	struct seg *s;
+
+	memset(old, 0x33, sizeof(old));
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		segfix_setup(&f, 16);
+		make(&f, 3, 0x33, &s);
+		CU_ASSERT_EQUAL(seg_punch(s, 65536, 65536), 0);
+		seg_put(s);
+		CU_ASSERT_EQUAL(segs_prepare(f.ss, 16), 0);
+		memset(&liar, 0, sizeof(liar));
+		liar.err = lies[i].err;
+		liar.whence = lies[i].whence;
+		CU_ASSERT_EQUAL(segs_retire(f.ss, 3), 0);
+		liar.whence = -1;
+		CU_ASSERT(liar.asked > 0 && liar.asked < 10);
+		CU_ASSERT_FALSE(liar.header);
+		while (segs_prepared(f.ss) < 16)
+			(void)usleep(1000);
+		CU_ASSERT_EQUAL(segs_prepare(f.ss, 0), 0);
+		for (uint32_t n = 100; segs_prepared(f.ss) > 0; n++) {
+			CU_ASSERT_EQUAL_FATAL(segs_create(f.ss, n, &s), 0);
+			CU_ASSERT_FALSE(segfix_has(s, old, sizeof(old), 8192));
+			seg_put(s);
+		}
+		segfix_teardown(&f);
+	}
+}
+
 /*
  * The last who reads from a removed segment reads what was there, also at its
  * end, which would be the first to go.
@@ -227,6 +290,7 @@ static const struct unit_test tests[] = {
 	{ "recycled when one is wanted", test_recycle },
 	{ "never while somebody has it open", test_referenced },
 	{ "small holes are filled", test_holes_filled },
+	{ "not on a wrong answer", test_liar },
 	{ "space goes with the last reader", test_shrinks_last },
 	{ "never with big holes or without its tail", test_unfit },
 	{ "holes", test_punch },
