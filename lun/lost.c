@@ -104,20 +104,22 @@ lost_met(void *arg, struct place p, uint64_t first_blk, uint64_t n_blk, int rc)
 	if (!give_up(t, n)) {
 		if (n->failed == 0)
 			msg_err("LUN %s: the map of blocks %llu to %llu cannot "
-			    "be read from either copy (%d); nothing is given "
+			    "be read from either copy (%s); nothing is given "
 			    "up yet, it is tried again", t->lun,
 			    (unsigned long long)first_blk,
-			    (unsigned long long)(first_blk + n_blk - 1), rc);
+			    (unsigned long long)(first_blk + n_blk - 1),
+			    msg_why(rc));
 		/* Several trees may share it: once for each attempt. */
 		if (n->failed == 0 || n->attempt != t->attempt)
 			n->failed++;
 		t->rc = rc;
 	} else if (n->said != t->lun) {
 		msg_err("LUN %s: LOST: the map of blocks %llu to %llu is gone "
-		    "in both copies (%d); those that were not written since "
+		    "in both copies (%s); those that were not written since "
 		    "give medium errors until they are written again", t->lun,
 		    (unsigned long long)first_blk,
-		    (unsigned long long)(first_blk + n_blk - 1), rc);
+		    (unsigned long long)(first_blk + n_blk - 1),
+		    msg_why(rc));
 		n->said = t->lun;
 	}
 	n->attempt = t->attempt;

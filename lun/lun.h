@@ -57,7 +57,7 @@ struct lunset_conf {
 	uint64_t scrub_rate_bytes;	/* a second; 0 = default */
 	uint64_t scrub_delay_ms;	/* after the opening; 0 = default */
 	/* As in struct store_conf (meta/store.h). */
-	bool read_only, salvage, locked;
+	bool read_only, salvage, locked, looking;
 	const char *catalog;
 	unsigned space_low_percent;	/* warn below; 0: never */
 	uint64_t reserve_bytes;		/* kept allocated; 0: data is refused only
@@ -95,8 +95,9 @@ void lunset_abandon(struct lunset *ls);
  * Is the catalogue of a store whole that nobody has open?  Looks in a child
  * process, so only for programs without threads.  Reads the store, changes
  * nothing.  With ${conf->salvage}: does it open so.
- * Errors: -EUCLEAN no: logged why; -EBUSY a daemon has it open; -ENOENT not a
- * store; -errno.
+ * Errors: -EUCLEAN no: it was read, or the disk did not give it; logged why.
+ * -EBUSY a daemon has it open; -ENOENT not a store; what kept it from being
+ * looked at: -EACCES, -EPERM, -ENOMEM, -EMFILE, -ENFILE, -EINTR, -errno.
  */
 int lunset_check(const struct lunset_conf *conf);
 

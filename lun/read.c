@@ -162,9 +162,11 @@ chunk_failed(struct rchunk *c)
 	recent_add(&r->w->ls->recent, r->lun->info.number,
 	    r->op->dev->snap == NULL ? LUN_HEAD : r->op->dev->snap->info.seq,
 	    c->bad_blk, c->rc);
-	if (msg_allowed(&bad_limit, 20))
-		msg_err("LUN %s: block %llu is unreadable (%d)",
-		    r->lun->info.name, (unsigned long long)c->bad_blk, c->rc);
+	/* Who only reads, to get data out, tells it in its own order. */
+	if (!r->w->ls->read_only && msg_allowed(&bad_limit, 20))
+		msg_err("LUN %s: block %llu is unreadable: %s",
+		    r->lun->info.name, (unsigned long long)c->bad_blk,
+		    msg_why(c->rc));
 }
 
 static void

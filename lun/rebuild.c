@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -14,9 +15,16 @@
 #include "meta/base/msg.h"
 #include "meta/rebuild.h"
 
-enum { CHILD_WHOLE, CHILD_DAMAGED, CHILD_BUSY, CHILD_NO_STORE };
+/*
+ * The child's exit code: 0 whole, else an errno of ours, above what anything
+ * else that ends a process gives (a sanitizer, an exit of the C library).
+ */
+#define CHILD_ERRNO	100
+#define CHILD_ERRNO_MAX	(255 - CHILD_ERRNO)
 
-/* Open as a reader would, and look at every row (salvage: as far as one gets). */
+/*
+ * Open as a reader would, and look at every row (salvage: as far as one gets).
+ */
 static int
 look(const struct lunset_conf *conf)
 {
@@ -25,34 +33,77 @@ look(const struct lunset_conf *conf)
 	int rc;
 
 	lc.read_only = true;
+	lc.looking = true;
 	lc.catalog = NULL;
 	if ((rc = lunset_open(&lc, &ls)) != 0)
-		return (rc == -EBUSY ? CHILD_BUSY :
-		    rc == -ENOENT ? CHILD_NO_STORE : CHILD_DAMAGED);
+		return (rc);
 	rc = conf->salvage ? 0 : rebuild_check(conf->store);
 	(void)lunset_close(ls);
-	return (rc == 0 ? CHILD_WHOLE : CHILD_DAMAGED);
+	return (rc);
+}
+
+/*
+ * Damage is only what was read and found wrong, or could not be read by the
+ * disk, or is not there: a catalogue is set aside for it.  All else says
+ * something of this process, its user, its limits or the machine.
+ *
+ * Two may be either, and a person decides: -ENOMEM, since LMDB maps as much as
+ * a page says that there is; -EPROTONOSUPPORT, a newer LMDB or a wrong bit.
+ */
+static int
+verdict(int rc)
+{
+
+	switch (rc) {
+	case -EUCLEAN:
+	case -EILSEQ:
+	case -EIO:		/* also LMDB's own words for a wrong page */
+	case -ENODATA:
+	case -EBADMSG:		/* a checksum of the file system's */
+	case -EINVAL:		/* a row that makes no sense */
+	case -EEXIST:		/* two that exclude each other */
+	case -ENOTDIR:
+		return (-EUCLEAN);
+	default:
+		return (rc);
+	}
+}
+
+/* What LMDB, or we, do with a page that cannot be what it says. */
+static bool
+is_of_damage(int signo)
+{
+
+	return (signo == SIGSEGV || signo == SIGBUS || signo == SIGABRT ||
+	    signo == SIGFPE || signo == SIGILL);
 }
 
 static int
 result(int status)
 {
+	int code;
 
+	if (WIFSIGNALED(status) && !is_of_damage(WTERMSIG(status))) {
+		msg_err("who read the catalogue was ended by signal %d (%s)",
+		    WTERMSIG(status), strsignal(WTERMSIG(status)));
+		return (-EINTR);
+	}
 	if (WIFSIGNALED(status)) {
 		msg_err("reading the catalogue ended with signal %d: it is "
 		    "damaged", WTERMSIG(status));
 		return (-EUCLEAN);
 	}
-	switch (WEXITSTATUS(status)) {
-	case CHILD_WHOLE:
+	if ((code = WEXITSTATUS(status)) == 0)
 		return (0);
-	case CHILD_BUSY:
-		return (-EBUSY);
-	case CHILD_NO_STORE:
-		return (-ENOENT);
-	default:
-		return (-EUCLEAN);
-	}
+	return (code > CHILD_ERRNO ? verdict(CHILD_ERRNO - code) : -EUCLEAN);
+}
+
+static int
+exit_code(int rc)
+{
+
+	return (rc == 0 ? 0 : rc < 0 && rc >= -CHILD_ERRNO_MAX ?
+	    CHILD_ERRNO - rc : CHILD_ERRNO + ECANCELED);
 }
 
 /*
@@ -72,12 +123,12 @@ lunset_check(const struct lunset_conf *conf)
 		/* Who is killed leaves nobody behind. */
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)
-			_exit(CHILD_DAMAGED);
+			_exit(exit_code(-EINTR));
 		/* A sanitizer's own handlers would tell it as their finding. */
 		(void)signal(SIGSEGV, SIG_DFL);
 		(void)signal(SIGBUS, SIG_DFL);
 		(void)signal(SIGABRT, SIG_DFL);
-		_exit(look(conf));
+		_exit(exit_code(look(conf)));
 	}
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
@@ -127,9 +178,15 @@ lunset_rebuild(const struct lunset_conf *conf, bool force)
 	if (rc == -EBUSY)
 		msg_err("store %s: a daemon has it open: stop it first",
 		    conf->store);
+	else if (rc != -EUCLEAN)
+		msg_err("store %s: it could not be seen whether its catalogue "
+		    "is whole: %s; nothing was changed%s", conf->store,
+		    msg_why(rc), rc == -EPROTONOSUPPORT || rc == -ENOMEM ?
+		    "; if it is damage, --rebuild --force makes it anew" : "");
 	if (rc != -EUCLEAN)
 		return (rc);
 	if ((rc = rebuild_store(&rc_conf, &info)) == 0)
-		msg_info("store %s: the catalogue is rebuilt", conf->store);
+		msg_info("store %s: the catalogue is rebuilt: start ttd, then "
+		    "run tt-admin verify --all", conf->store);
 	return (rc);
 }

@@ -188,7 +188,7 @@ replay_record(void *arg, const struct rec *r, const uint8_t *hdr,
 		break;
 	}
 	if (rc != 0)
-		msg_err("log record %llu of kind %d cannot be replayed (%d)",
-		    (unsigned long long)r->seq, (int)r->kind, rc);
+		msg_err("log record %llu of kind %d cannot be replayed: %s",
+		    (unsigned long long)r->seq, (int)r->kind, msg_why(rc));
 	return (rc);
 }

@@ -67,6 +67,7 @@ lunset_open(const struct lunset_conf *conf, struct lunset **out)
 		.reserve_bytes = conf->reserve_bytes,
 		.read_only = conf->read_only,
 		.salvage = conf->salvage,
+		.looking = conf->looking,
 		.locked = conf->locked,
 		.catalog = conf->catalog,
 		.ops = &set_store_ops,

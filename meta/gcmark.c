@@ -118,9 +118,9 @@ mark_roots(struct mark *m, bool heads, uint64_t *nodes)
 		if (rc == -EILSEQ || rc == -EIO || rc == -ENOENT ||
 		    rc == -ENODATA)
 			msg_err("space reclaim: the map of LUN %llu is "
-			    "damaged (%d): nothing is freed until it has been "
+			    "damaged (%s): nothing is freed until it has been "
 			    "repaired, or the LUN or snapshot deleted",
-			    (unsigned long long)roots[i].lun, rc);
+			    (unsigned long long)roots[i].lun, msg_why(rc));
 	}
 	return (rc);
 }

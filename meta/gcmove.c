@@ -281,9 +281,10 @@ stays(const struct gc_mover *mv, const struct gc_piece *p, int rc)
 {
 
 	if (msg_allowed(&limit, 10))
-		msg_err("segment %u sector %u: a live %s is damaged (%d); the "
+		msg_err("segment %u sector %u: a live %s is damaged: %s; the "
 		    "segment stays as it is", mv->victim->number,
-		    p->off_sectors, mv->victim->nodes ? "node" : "block", rc);
+		    p->off_sectors, mv->victim->nodes ? "node" : "block",
+		    msg_why(rc));
 	return (-EILSEQ);
 }
 

@@ -48,9 +48,8 @@ report(struct place p, uint32_t segment, int rc)
 {
 
 	if (msg_allowed(&damage_limit, 10))
-		msg_err("node at segment %u sector %u: %s (%d)", segment,
-		    loc_off_sectors(p.loc), rc == -EILSEQ ?
-		    "content does not match its id" : "unreadable", rc);
+		msg_err("node at segment %u sector %u is unreadable: %s",
+		    segment, loc_off_sectors(p.loc), msg_why(rc));
 }
 
 bool

@@ -264,14 +264,14 @@ repair(struct nodes *ns, struct place p, struct copy *copy, unsigned i,
 	rc = are_twins(copy) ? rewrite(ns, p, &copy[i], &copy[!i]) : -EAGAIN;
 	c->repaired[i] = rc == 0;
 	if (rc == 0)
-		msg_warn("node at segment %08x offset %llu was damaged (%d) "
+		msg_warn("node at segment %08x offset %llu was damaged (%s) "
 		    "and is written again from its other copy", c->segment[i],
-		    (unsigned long long)c->off_bytes[i], c->rc[i]);
+		    (unsigned long long)c->off_bytes[i], msg_why(c->rc[i]));
 	else
-		msg_err("node at segment %08x offset %llu is damaged (%d) and "
-		    "could not be written again (%d); its other copy is good",
+		msg_err("node at segment %08x offset %llu is damaged (%s) and "
+		    "could not be written again (%s); its other copy is good",
 		    c->segment[i], (unsigned long long)c->off_bytes[i],
-		    c->rc[i], rc);
+		    msg_why(c->rc[i]), msg_why(rc));
 }
 
 /* ---- both -------------------------------------------------------------- */

@@ -301,7 +301,7 @@ rb_open(struct rebuild *rb, const char *path, bool read_only)
 		return (rb->dir_fd);
 	}
 	if ((rc = super_load(rb->dir_fd, &rb->super)) != 0) {
-		msg_err("store %s: superblock: %s", path, strerror(-rc));
+		msg_err("store %s: superblock: %s", path, msg_why(rc));
 		return (rc);
 	}
 	rc = read_only ? segs_open_read_only(path, rb->super.segment_bytes,
@@ -309,7 +309,7 @@ rb_open(struct rebuild *rb, const char *path, bool read_only)
 	    segs_open(path, rb->super.segment_bytes, MAX_OPEN, &rb->segs);
 	if (rc != 0)
 		msg_err("store %s: %s", path, rc == -EBUSY ?
-		    "another process has it open" : strerror(-rc));
+		    SEGS_BUSY_TEXT : strerror(-rc));
 	return (rc);
 }
 

@@ -334,7 +334,8 @@ walk_root(void *arg, const uint8_t *key, size_t klen, const uint8_t *val,
 	rc = walk_tree(&wk->w, row.root, 0);
 	if (rc == -EILSEQ || rc == -EIO || rc == -ENOENT) {
 		msg_err("rebuild: what the older dump refers to is not there "
-		    "any more (%d); there is no newer one that is whole", rc);
+		    "any more (%s); there is no newer one that is whole",
+		    msg_why(rc));
 		rc = -EUCLEAN;
 	}
 	return (rc);

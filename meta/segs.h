@@ -47,6 +47,10 @@ struct segs_ops {
 /* Makes the empty folders in ${dir}; -EEXIST when there is something. */
 int segs_init(const char *dir);
 
+/* What -EBUSY of the next two means to a person. */
+#define SEGS_BUSY_TEXT							\
+	"another process has it open: a ttd that runs already, or a tt-recover"
+
 /**
  * segs_open(dir, segment_bytes, max_open, out):
  * Errors: -EBUSY another process has the store open, -EROFS/-EACCES not

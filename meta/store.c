@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * store.c - making, opening and closing a store.
+ * store.c - opening and closing a store; storeinit.c makes one.
  */
 #include "meta/store.h"
 
@@ -23,7 +23,6 @@
 #include "meta/recover.h"
 #include "meta/store_int.h"
 
-#define CATALOG_MAP_BYTES	(UINT64_C(256) << 30)
 #define MAX_OPEN_DEFAULT	1024u
 #define REBUILD_HINT		"ttd --rebuild makes it anew from the segments"
 
@@ -35,100 +34,12 @@ catalog_path(char *dst, size_t cap, const char *store)
 	return (n < 0 || (size_t)n >= cap ? -ENAMETOOLONG : 0);
 }
 
-/* ---- making ----------------------------------------------------------- */
-
 static int
 open_dir(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return (fd < 0 ? -errno : fd);
-}
-
-/* The row of a store in which nothing was ever written. */
-static int
-init_catalog(const char *path)
-{
-	uint8_t val[STORE_ROW_LEN];
-	struct store_row row = { .next_segment = 1 };
-	struct catalog *cat;
-	struct cat_txn *t;
-	int rc;
-
-	if ((rc = catalog_init(path)) != 0)
-		return (rc);
-	if ((rc = catalog_open(path, CATALOG_MAP_BYTES, &cat)) != 0)
-		return (rc);
-	if ((rc = catalog_begin(cat, &t)) == 0) {
-		store_row_enc(&row, val);
-		rc = catalog_put(t, CAT_STORE, STORE_ROW_KEY,
-		    strlen(STORE_ROW_KEY), val, sizeof(val));
-		if (rc == 0)
-			rc = catalog_commit(t);
-		else
-			catalog_abort(t);
-	}
-	catalog_close(cat);
-	return (rc);
-}
-
-/* The name of the store itself. */
-static int
-sync_parent(int fd)
-{
-	int up = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
-
-	if (up < 0)
-		return (-errno);
-	if (fsync(up) != 0)
-		rc = -errno;
-	(void)close(up);
-	return (rc);
-}
-
-int
-store_init(const char *path, uint32_t segment_bytes)
-{
-	struct super s = {
-		.version = SUPER_VERSION,
-		.created_ns = clock_utc_ns(),
-		.segment_bytes = segment_bytes == 0 ? SEGMENT_BYTES_DEFAULT :
-		    segment_bytes,
-	};
-	char cat[PATH_MAX];
-	int fd, rc;
-
-	if (s.segment_bytes < SEGMENT_BYTES_MIN ||
-	    s.segment_bytes > SEGMENT_BYTES_MAX ||
-	    (s.segment_bytes & (s.segment_bytes - 1)) != 0)
-		return (-EINVAL);
-	rnd_uuid(s.uuid);
-	if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-		rc = -errno;
-		msg_err("store %s: cannot be made: %s", path, strerror(-rc));
-		return (rc);
-	}
-	if ((fd = open_dir(path)) < 0) {
-		msg_err("store %s: %s", path, strerror(-fd));
-		return (fd);
-	}
-	/* The superblock comes last: without it this is no store. */
-	if ((rc = catalog_path(cat, sizeof(cat), path)) == 0 &&
-	    (rc = segs_init(path)) == 0 && (rc = init_catalog(cat)) == 0)
-		rc = super_create(fd, &s);
-	if (rc == 0)
-		rc = sync_parent(fd);
-	(void)close(fd);
-	if (rc == -EEXIST)
-		msg_err("store %s: there is one already, or what is left of "
-		    "one; only if its making was cut short and nothing was "
-		    "ever stored in it, remove the folder and make it again",
-		    path);
-	else if (rc == -ENOTEMPTY)
-		msg_err("store %s: the directory is not empty", path);
-	else if (rc != 0)
-		msg_err("store %s: not made: %s", path, strerror(-rc));
-	return (rc);
 }
 
 /* ---- opening ---------------------------------------------------------- */
@@ -210,11 +121,58 @@ segment_gone(void *arg, uint32_t number)
 	(void)store_note_segment(arg, number, SEG_LOG, true);
 }
 
+/* Not to be answered with --init: a store that lost its superblock. */
+static void
+say_no_super(const struct store *st, int rc)
+{
+	const char *path = st->conf.path;
+
+	if (rc != -ENOENT)
+		msg_err("store %s: superblock: %s", path, msg_why(rc));
+	else if (faccessat(st->dir_fd, "seg", F_OK, 0) == 0)
+		msg_err("store %s: its file superblock is missing, but there "
+		    "is a folder seg: bring the superblock back from a copy; "
+		    "only if the making of the store was cut short, and "
+		    "nothing was ever stored in it, remove the folder", path);
+	else
+		msg_err("store %s: no superblock here: not a store, or its "
+		    "disk is not mounted; a new store is made with ttd --init",
+		    path);
+}
+
+/* The superblock is there, so it was a store: it has lost its catalogue. */
+static int
+open_catalog(struct store *st)
+{
+	const char *path = st->conf.path;
+	char cat[PATH_MAX];
+	int rc;
+
+	if (st->conf.catalog != NULL)
+		return (catalog_open_read_only(st->conf.catalog,
+		    CATALOG_MAP_BYTES, &st->cat));
+	if ((rc = catalog_path(cat, sizeof(cat), path)) != 0)
+		return (rc);
+	if (st->conf.read_only)
+		rc = catalog_open_read_only(cat, CATALOG_MAP_BYTES, &st->cat);
+	else
+		rc = catalog_open(cat, CATALOG_MAP_BYTES, &st->cat);
+	if (rc == -ENOENT || rc == -ENOTDIR)
+		rc = -EUCLEAN;
+	if (rc == -EUCLEAN && st->conf.looking)
+		msg_info("store %s: the catalogue is missing or damaged", path);
+	else if (rc == -EUCLEAN)
+		msg_err("store %s: the catalogue is missing or damaged; "
+		    REBUILD_HINT, path);
+	else if (rc != 0)
+		msg_err("store %s: catalogue: %s", path, strerror(-rc));
+	return (rc);
+}
+
 static int
 open_files(struct store *st)
 {
 	const char *path = st->conf.path;
-	char cat[PATH_MAX];
 	int rc;
 
 	if ((st->dir_fd = open_dir(path)) < 0) {
@@ -222,13 +180,7 @@ open_files(struct store *st)
 		return (st->dir_fd);
 	}
 	if ((rc = super_load(st->dir_fd, &st->super)) != 0) {
-		if (rc == -ENOENT)
-			msg_err("store %s: no superblock here: not a store, "
-			    "or its disk is not mounted; a new store is made "
-			    "with ttd --init", path);
-		else
-			msg_err("store %s: superblock: %s", path,
-			    strerror(-rc));
+		say_no_super(st, rc);
 		return (rc);
 	}
 	if (st->conf.read_only)
@@ -239,33 +191,24 @@ open_files(struct store *st)
 		    st->conf.max_open, &st->segs);
 	if (rc != 0) {
 		msg_err("store %s: %s", path, rc == -EBUSY ?
-		    "another process has it open" : strerror(-rc));
+		    SEGS_BUSY_TEXT : strerror(-rc));
 		return (rc);
 	}
-	if (st->conf.catalog != NULL)
-		return (catalog_open_read_only(st->conf.catalog,
-		    CATALOG_MAP_BYTES, &st->cat));
-	if ((rc = catalog_path(cat, sizeof(cat), path)) != 0)
-		return (rc);
-	if (st->conf.read_only)
-		rc = catalog_open_read_only(cat, CATALOG_MAP_BYTES, &st->cat);
-	else
-		rc = catalog_open(cat, CATALOG_MAP_BYTES, &st->cat);
-	/* The superblock is there, so it was a store. */
-	if (rc == -ENOENT)
-		rc = -EUCLEAN;
-	if (rc == -EUCLEAN)
-		msg_err("store %s: the catalogue is missing or damaged; "
-		    REBUILD_HINT, path);
-	else if (rc != 0)
-		msg_err("store %s: catalogue: %s", path, strerror(-rc));
-	return (rc);
+	return (open_catalog(st));
 }
 
 struct rows_arg {
 	struct store *st;
 	enum cat_table tab;
 };
+
+/* Who looks only to rebuild it need not be told to. */
+static const char *
+hint(const struct store *st)
+{
+
+	return (st->conf.looking ? "" : "; " REBUILD_HINT);
+}
 
 /* Salvage: all but the lack of memory is only noted. */
 static int
@@ -288,9 +231,9 @@ one_row(void *arg, const uint8_t *key, size_t klen, const uint8_t *val,
 	rc = a->st->conf.ops->row(a->st->conf.arg, a->tab, key, klen, val,
 	    vlen);
 	if (rc != 0)
-		msg_err("catalogue: a row of table %d is damaged (%d)%s",
-		    (int)a->tab, rc, a->st->conf.salvage ? ": it is left out" :
-		    "; " REBUILD_HINT);
+		msg_err("catalogue: a row of table %d is damaged (%s)%s",
+		    (int)a->tab, msg_why(rc), a->st->conf.salvage ?
+		    ": it is left out" : hint(a->st));
 	return (left_out(a->st, rc));
 }
 
@@ -307,7 +250,7 @@ read_rows(struct store *st)
 		rc = store_row_dec(val, vlen, &st->row);
 	if (rc != 0) {
 		msg_err("catalogue: the row of the last checkpoint is missing "
-		    "or damaged (%d); " REBUILD_HINT, rc);
+		    "or damaged (%s)%s", msg_why(rc), hint(st));
 		rc = left_out(st, rc == -ENOENT ? -EUCLEAN : rc);
 	}
 	for (unsigned t = CAT_STORE; t < CAT_TABLES && rc == 0; t++) {

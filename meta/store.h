@@ -83,6 +83,8 @@ struct store_conf {
 	bool salvage;
 	/* With read_only: the caller has the store's lock already. */
 	bool locked;
+	/* With read_only: to see whether it is whole; no advice on damage. */
+	bool looking;
 	/* With read_only: another folder with the catalogue; NULL: its own. */
 	const char *catalog;
 	const struct store_ops *ops;

@@ -9,6 +9,7 @@
 #include "meta/store.h"
 #include "meta/super.h"
 
+#define CATALOG_MAP_BYTES	(UINT64_C(256) << 30)
 #define CHECKPOINT_BYTES_DEFAULT	(UINT64_C(1) << 30)
 #define CHECKPOINT_RECORDS		(UINT64_C(1) << 19)
 #define CHECKPOINT_MS_DEFAULT		30000u

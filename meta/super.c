@@ -179,10 +179,8 @@ super_load(int dir_fd, struct super *out)
 
 	/* O_NONBLOCK: a FIFO of that name must not make us wait. */
 	fd = openat(dir_fd, SUPER_NAME, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0) {
-		rc = -errno;
-		goto out_say;
-	}
+	if (fd < 0)
+		return (-errno);
 	if (fstat(fd, &st) != 0)
 		rc = -errno;
 	else if (!S_ISREG(st.st_mode) || st.st_size != SUPER_LEN)
@@ -190,11 +188,5 @@ super_load(int dir_fd, struct super *out)
 	else
 		rc = fsutil_read(fd, buf, sizeof(buf), 0);
 	(void)close(fd);
-	if (rc == 0)
-		return (super_dec(buf, out));
-
-out_say:
-	if (rc != -ENOENT && rc != -EILSEQ)
-		msg_err("cannot read the superblock: %s", strerror(-rc));
-	return (rc);
+	return (rc == 0 ? super_dec(buf, out) : rc);
 }

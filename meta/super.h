@@ -45,7 +45,7 @@ int super_dec(const uint8_t in[static SUPER_LEN], struct super *out);
  */
 int super_create(int dir_fd, const struct super *s);
 
-/* Errors: -ENOENT not a store, and those of super_dec, -errno. */
+/* Errors: -ENOENT not a store, and those of super_dec, -errno; not logged. */
 int super_load(int dir_fd, struct super *out);
 
 #endif /* !META_SUPER_H */

@@ -409,7 +409,7 @@ twin_make(struct nodes *ns, uint32_t first, unsigned lost)
 		    "it is made again from its twin %08x", m.number, other);
 	else if (rc != -ESTALE && rc != -EBUSY)
 		msg_err("segment %08x of nodes is lost, or its header is, and "
-		    "could not be made again (%d); what its twin %08x has can "
-		    "be read", m.number, rc, other);
+		    "could not be made again (%s); what its twin %08x has can "
+		    "be read", m.number, msg_why(rc), other);
 	return (rc);
 }

@@ -19,7 +19,6 @@
 #include "meta/base/msg.h"
 #include "target/config_int.h"
 
-#define KEYS_MAX	32
 #define ERROR_CAP	1024
 #define SHOWN_CAP	160
 #define KNOWN_CAP	320
@@ -31,9 +30,9 @@ struct load {
 	unsigned n_errors;
 	bool no_memory;
 	struct config_portal cur;	/* of the section being read */
-	unsigned n_list[KEYS_MAX];	/* values of a list that were seen */
-	bool is_twice[KEYS_MAX];	/* a list, and told so */
-	int line[KEYS_MAX];		/* where a key was given, 0: not yet */
+	unsigned n_list[CONFIG_KEYS_MAX];	/* values of a list that were seen */
+	bool is_twice[CONFIG_KEYS_MAX];	/* a list, and told so */
+	int line[CONFIG_KEYS_MAX];		/* where a key was given, 0: not yet */
 };
 
 /*
@@ -406,42 +405,41 @@ on_portal(cfg_t *cfg, cfg_opt_t *opt)
 	return (0);
 }
 
-/* libconfuse's tables, made from ours. */
-static void
-make_options(cfg_opt_t top[KEYS_MAX], cfg_opt_t portal[KEYS_MAX])
+/* What libconfuse has taken, but for what ends only with the file. */
+static int
+load_end(struct load *ld, const char *text, size_t len)
 {
-	const cfg_opt_t end = CFG_END();
-	const struct config_key *k;
-	size_t n, n_top = 0, n_portal = 0;
+	const struct config *c = ld->c;
+	enum config_end end;
+	int line, rc;
 
-	k = config_keys(&n);
-	TT_ASSERT(n < KEYS_MAX - 1);
-	for (size_t i = 0; i < n; i++) {
-		const cfg_opt_t one = CFG_STR(k[i].name, NULL, CFGF_NODEFAULT);
-		const cfg_opt_t list = CFG_STR_LIST(k[i].name, NULL,
-		    CFGF_NODEFAULT);
-		cfg_opt_t *o = k[i].section == NULL ? &top[n_top++] :
-		    &portal[n_portal++];
-
-		*o = config_is_list(&k[i]) ? list : one;
-		o->validcb = config_is_list(&k[i]) ? on_list : on_key;
-	}
-	portal[n_portal] = end;
-	top[n_top] = (cfg_opt_t)CFG_SEC("portal", portal, CFGF_MULTI |
-	    CFGF_TITLE | CFGF_NO_TITLE_DUPES);
-	top[n_top].validcb = on_portal;
-	top[n_top + 1] = end;
+	if ((rc = config_text_end(text, len, &end, &line)) != 0)
+		return (rc);
+	if (end == CONFIG_END_COMMENT)
+		load_error(ld, 0, "a comment is not closed; right is: /* ... "
+		    "*/");
+	else if (end == CONFIG_END_SECTION)
+		load_error(ld, line, "portal \"%s\", begun in line %d, is not "
+		    "closed; right is: portal \"name\" { key = value ... }",
+		    c->n_portals == 0 ? "" : c->portals[c->n_portals - 1].name,
+		    line);
+	else
+		load_complete(ld, NULL, 0);
+	return (0);
 }
 
 static int
-load_file(struct load *ld, FILE *f)
+load_text(struct load *ld, char *text, size_t len)
 {
-	cfg_opt_t top[KEYS_MAX], portal[KEYS_MAX];
+	struct config_options o;
+	int rc = 0;
 	cfg_t *cfg;
+	FILE *f;
 
-	make_options(top, portal);
-	if ((cfg = cfg_init(top, CFGF_NONE)) == NULL ||
-	    (cfg->filename = strdup(ld->c->file)) == NULL) {
+	config_options(&o, on_key, on_list, on_portal);
+	if ((cfg = cfg_init(o.top, CFGF_NONE)) == NULL ||
+	    (cfg->filename = strdup(ld->c->file)) == NULL ||
+	    (f = fmemopen(text, len, "r")) == NULL) {
 		cfg_free(cfg);
 		return (-ENOMEM);
 	}
@@ -451,10 +449,34 @@ load_file(struct load *ld, FILE *f)
 	loading = ld;
 	/* Behind a syntax error, what seems missing may well be there. */
 	if (cfg_parse_fp(cfg, f) == CFG_SUCCESS)
-		load_complete(ld, NULL, 0);
+		rc = load_end(ld, text, len);
 	else if (ld->n_errors == 0)
 		load_error(ld, cfg->line, "cannot be understood");
 	loading = NULL;
+	(void)fclose(f);
+	cfg_free(cfg);
+	portal_clear(&ld->cur);
+	return (rc);
+}
+
+static int
+load_file(struct load *ld, FILE *f)
+{
+	char *text;
+	size_t len;
+	int rc;
+
+	/* libconfuse ends the process when read(2) fails, and stops at a 0. */
+	if ((rc = config_text_read(f, &text, &len)) != 0) {
+		load_error(ld, 0, "%s", rc == -EFBIG ? "is no configuration: "
+		    "it is larger than 1M" : rc == -EILSEQ ? "is no text: it "
+		    "has a byte 0" : strerror(-rc));
+		return (rc);
+	}
+	rc = load_text(ld, text, len);
+	free(text);
+	if (rc != 0 || ld->no_memory)
+		return (-ENOMEM);
 	if ((ld->c->discovery_user == NULL) !=
 	    (ld->c->discovery_secret_file == NULL) && ld->n_errors == 0)
 		load_error(ld, 0, "discovery-user and discovery-secret-file "
@@ -462,10 +484,6 @@ load_file(struct load *ld, FILE *f)
 	if (ld->c->n_portals == 0 && ld->n_errors == 0)
 		load_error(ld, 0, "there is no portal; add for instance: "
 		    "portal \"local\" { listen = {\"127.0.0.1:3260\"} }");
-	cfg_free(cfg);
-	portal_clear(&ld->cur);
-	if (ld->no_memory)
-		return (-ENOMEM);
 	return (ld->n_errors > 0 ? -EINVAL : 0);
 }
 
@@ -485,11 +503,10 @@ config_load(const char *file, config_error_fn *error, void *arg,
 	}
 	if ((f = fopen(file, "re")) == NULL) {
 		rc = -errno;
-		load_error(&ld, 0, "%s; give the file with -c",
-		    strerror(-rc));
+		load_error(&ld, 0, rc == -EACCES ? "%s: this user may not read "
+		    "it" : "%s; give the file with -c", strerror(-rc));
 		goto out_free;
 	}
-	/* The scanner of libconfuse ends the process when read(2) fails. */
 	if (fstat(fileno(f), &st) != 0 || S_ISDIR(st.st_mode)) {
 		rc = -EISDIR;
 		load_error(&ld, 0, "is a folder; give the file with -c");

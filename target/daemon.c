@@ -12,6 +12,7 @@
 #include "target/daemon.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@
 #include "target/net/listener.h"
 #include "target/net/loop.h"
 #include "target/net/signals.h"
+#include "target/owner.h"
 #include "target/worker.h"
 
 #define DRAIN_US	10000000u
@@ -64,6 +66,30 @@ struct daemon_run {
 	struct exec_timer timer;
 };
 
+/* Before the first file is made: not by root in the store of another user. */
+static int
+check_owner(const struct config *conf, const char *mode)
+{
+	char args[PATH_MAX + 64];
+
+	(void)snprintf(args, sizeof(args), "%s-c %s", mode, conf->file);
+	return (owner_check(conf->store, args));
+}
+
+int
+daemon_check(const struct config *conf)
+{
+	struct iscsi_secret secret;
+	int rc;
+
+	if (conf->discovery_user == NULL)
+		return (0);
+	rc = secret_file_load("discovery-secret-file",
+	    conf->discovery_secret_file, owner_of_daemon(conf->store), &secret);
+	secret_wipe(&secret, sizeof(secret));
+	return (rc);
+}
+
 int
 daemon_init(const struct config *conf)
 {
@@ -74,6 +100,8 @@ daemon_init(const struct config *conf)
 	int rc;
 
 	(void)umask(077);
+	if ((rc = check_owner(conf, "--init ")) != 0)
+		return (rc);
 	if ((rc = lunset_init(&lc)) != 0)
 		return (rc);
 	if ((rc = secret_key_create(conf->store)) != 0) {
@@ -94,9 +122,15 @@ daemon_rebuild(const struct config *conf, bool force)
 		.store = conf->store,
 		.memory_bytes = conf->memory_bytes
 	};
+	int rc;
 
 	(void)umask(077);
-	return (lunset_rebuild(&lc, force));
+	if ((rc = check_owner(conf, force ? "--rebuild --force " :
+	    "--rebuild ")) != 0)
+		return (rc);
+	if ((rc = lunset_rebuild(&lc, force)) != 0)
+		owner_explain(conf->store, rc);
+	return (rc);
 }
 
 /* --- the end --- */
@@ -350,9 +384,12 @@ start_store(struct daemon *d)
 			msg_err("if there should be a store, see whether its "
 			    "disk is mounted; ttd --init -c %s makes a new one",
 			    d->conf->file);
+		owner_explain(lc.store, rc);
 		return (rc);
 	}
-	return (secret_key_load(d->conf->store, &d->key));
+	if ((rc = secret_key_load(d->conf->store, &d->key)) != 0)
+		owner_explain(lc.store, rc);
+	return (rc);
 }
 
 /* Once per crossing: not again when FULL follows LOW, or LOW follows FULL. */
@@ -398,6 +435,16 @@ memory_shares_of(const struct config *c)
 }
 
 static int
+load_discovery(struct daemon *d)
+{
+
+	if (d->conf->discovery_user == NULL)
+		return (0);
+	return (secret_file_load("discovery-secret-file",
+	    d->conf->discovery_secret_file, geteuid(), &d->discovery_secret));
+}
+
+static int
 start_targets(struct daemon *d)
 {
 	const struct config *c = d->conf;
@@ -421,10 +468,6 @@ start_targets(struct daemon *d)
 		.memory_bytes = (size_t)share.buffers
 	};
 	int rc;
-
-	if (c->discovery_user != NULL && (rc = secret_file_load(
-	    c->discovery_secret_file, &d->discovery_secret)) != 0)
-		return (rc);
 
 	if ((rc = registry_new(&rconf, &d->registry)) != 0)
 		return (rc);
@@ -467,7 +510,8 @@ start(struct daemon_run *run, const sigset_t *set)
 	if ((rc = signals_new(run->loop, set, on_signal, run,
 	    &run->signals)) != 0)
 		return (rc);
-	if ((rc = logins_new(&d->logins)) != 0 ||
+	if ((rc = load_discovery(d)) != 0 ||
+	    (rc = logins_new(&d->logins)) != 0 ||
 	    (rc = start_store(d)) != 0 || (rc = start_targets(d)) != 0 ||
 	    (rc = start_admin(d)) != 0 ||
 	    (rc = gate_new(run->loop, d->logins, d->registry, on_passed, run,
@@ -530,6 +574,8 @@ daemon_main(const struct config *conf)
 
 	d.run = &run;
 	(void)umask(077);
+	if ((rc = check_owner(conf, "")) != 0)
+		return (rc);
 	block_signals(&set);
 	raise_files();
 	fake_boot_id();

@@ -44,8 +44,16 @@ struct daemon {
 };
 
 /**
+ * daemon_check(conf):
+ * What config_load cannot see and a start needs: the file with the secret for
+ * discovery.  Reads it, changes nothing.  0 or -errno; logged.
+ */
+int daemon_check(const struct config *conf);
+
+/**
  * daemon_init(conf):
- * Make the store of ${conf}, with its key.  0 or -errno; logged.
+ * Make the store of ${conf}, with its key.  0 or -errno; logged.  This, the
+ * next two: -EPERM as root in a folder of another user (owner.h).
  */
 int daemon_init(const struct config *conf);
 

@@ -13,6 +13,7 @@
 
 #include "meta/base/msg.h"
 #include "meta/base/rnd.h"
+#include "target/owner.h"
 
 #define KEY_BYTES	32
 #define NONCE_BYTES	12
@@ -287,20 +288,45 @@ secret_make(char dst[static SECRET_MADE_LEN + 1])
 
 /* --- a file of a person --- */
 
+/* What is wrong with the file of a secret, and what would be right. */
+static void
+file_say(const char *what, const char *path, const struct stat *st,
+    uid_t runs_as, int rc)
+{
+	char theirs[OWNER_NAME_LEN], ours[OWNER_NAME_LEN];
+
+	if (rc == -EACCES && st != NULL && st->st_uid != runs_as) {
+		(void)owner_name(runs_as, ours);
+		msg_err("%s: %s: belongs to %s, ttd runs as %s: chown %s %s",
+		    what, path, owner_name(st->st_uid, theirs), ours, ours,
+		    path);
+		return;
+	}
+	msg_err("%s: %s: %s", what, path, rc == -EACCES && st != NULL &&
+	    (st->st_mode & 077) != 0 ? "others may read this secret; chmod 600 "
+	    "it" : rc == -EINVAL ? "is not a secret of 12 to 255 printable "
+	    "ASCII characters" : strerror(-rc));
+}
+
 int
-secret_file_load(const char *path, struct iscsi_secret *out)
+secret_file_load(const char *what, const char *path, uid_t runs_as,
+    struct iscsi_secret *out)
 {
 	char buf[SECRET_MAX_BYTES + 2];
+	bool is_there;
 	struct stat st;
 	ssize_t n = 0;
 	size_t len;
 	int fd, rc = 0;
 
 	_Static_assert(SECRET_MAX_BYTES <= ISCSI_SECRET_MAX, "fits");
+	/* Also of a file that may not be read: it tells why. */
+	is_there = stat(path, &st) == 0;
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)) < 0 ||
 	    fstat(fd, &st) != 0 || (n = read(fd, buf, sizeof(buf))) < 0)
 		rc = -errno;
-	else if ((st.st_mode & 077) != 0)
+	else if ((st.st_mode & 077) != 0 ||
+	    (runs_as != geteuid() && st.st_uid != runs_as))
 		rc = -EACCES;
 	if (fd >= 0)
 		(void)close(fd);
@@ -313,9 +339,7 @@ secret_file_load(const char *path, struct iscsi_secret *out)
 		memcpy(out->b, buf, len);
 		out->len = len;
 	} else {
-		msg_err("%s: %s", path, rc == -EACCES ? "others may read this "
-		    "secret; chmod 600 it" : rc == -EINVAL ? "is not a secret "
-		    "of 12 to 255 printable ASCII characters" : strerror(-rc));
+		file_say(what, path, is_there ? &st : NULL, runs_as, rc);
 	}
 	secret_wipe(buf, sizeof(buf));
 	return (rc);

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "target/iscsi/env.h"
 
@@ -78,11 +79,15 @@ int secret_unseal(const struct secret_key *k, const struct secret_owner *who,
     size_t *out_len);
 
 /**
- * secret_file_load(path, out):
+ * secret_file_load(what, path, runs_as, out):
  * A secret that a person keeps in a file; one line end behind it is cut off.
- * Errors: -EACCES others may read it, -EINVAL not secret_ok, -errno; logged.
+ * ${what}: the key of the configuration that names it; ${runs_as}: the user of
+ * the daemon, whose file it has to be, unless that is who reads it now.
+ * Errors: -EACCES others may read it, or he may not; -EINVAL not secret_ok;
+ * -errno; logged with what to do.
  */
-int secret_file_load(const char *path, struct iscsi_secret *out);
+int secret_file_load(const char *what, const char *path, uid_t runs_as,
+    struct iscsi_secret *out);
 
 /* A new secret of SECRET_MADE_LEN characters, and the zero. */
 void secret_make(char dst[static SECRET_MADE_LEN + 1]);

@@ -38,6 +38,8 @@ run(enum mode mode, const char *file, bool force)
 		return (EXIT_FAILED);
 	switch (mode) {
 	case MODE_CHECK:
+		if ((rc = daemon_check(c)) != 0)
+			break;
 		config_print(c, stdout);
 		if (fflush(stdout) != 0)
 			rc = -1;

@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/recover/place.h"
 #include "meta/base/clock.h"
 #include "meta/base/exec_sync.h"
 #include "meta/base/msg.h"
@@ -46,6 +47,7 @@ struct image {
 	char path[PATH_MAX];		/* of a file: its name at the end */
 	char partial[PATH_MAX];		/* and until then */
 	uint64_t bad_from, bad_to;	/* the range being gathered */
+	int bad_rc;
 	uint64_t told_ms, begun_ms;
 	struct image_result res;
 };
@@ -103,19 +105,21 @@ flush_bad(struct image *im)
 
 	if (im->bad_to == im->bad_from)
 		return;
-	(void)fprintf(stderr, "%sunreadable: %llu bytes from %llu on\n",
-	    im->conf->progress ? "\r" : "",
+	if (im->conf->progress)
+		(void)fputs("\r", stderr);
+	msg_err("unreadable: %llu bytes from %llu on: %s",
 	    (unsigned long long)(im->bad_to - im->bad_from),
-	    (unsigned long long)im->bad_from);
+	    (unsigned long long)im->bad_from, msg_why(im->bad_rc));
 	im->bad_from = im->bad_to = 0;
 }
 
 static void
-note_bad(struct image *im, uint64_t off, uint64_t len)
+note_bad(struct image *im, uint64_t off, uint64_t len, int rc)
 {
 
-	if (off != im->bad_to)
+	if (off != im->bad_to || rc != im->bad_rc)
 		flush_bad(im);
+	im->bad_rc = rc;
 	if (im->bad_to == im->bad_from)
 		im->bad_from = off;
 	im->bad_to = off + len;
@@ -166,7 +170,7 @@ copy_blocks(struct image *im, uint64_t off, uint64_t len)
 
 		rc = read_at(im, o, n);
 		if (rc == -EIO || rc == -EILSEQ || rc == -ENODATA) {
-			note_bad(im, o, n);
+			note_bad(im, o, n, rc);
 			memset(im->buf, 0, n);
 			rc = 0;
 		}
@@ -293,12 +297,27 @@ open_partial(struct image *im)
 	return (0);
 }
 
+/* Whose name is new, or replaced: its folder counts, not what is there. */
+static int
+check_place(const struct image *im)
+{
+	char dir[PATH_MAX];
+	int rc;
+
+	(void)snprintf(dir, sizeof(dir), "%s", im->path);
+	rc = place_is_in(dirname(dir), im->conf->store);
+	if (rc < 0)
+		return (say(im, NULL, rc));
+	return (rc == 0 ? 0 : say(im, "is in the store: choose a place outside",
+	    -EINVAL));
+}
+
 static int
 open_file(struct image *im)
 {
 	const char *file = im->conf->file;
 	struct stat st;
-	int n;
+	int n, rc;
 
 	if (lstat(file, &st) != 0) {
 		if (errno != ENOENT)
@@ -323,6 +342,8 @@ open_file(struct image *im)
 	    (n = snprintf(im->partial, sizeof(im->partial), "%s.partial",
 	    im->path)) < 0 || (size_t)n >= sizeof(im->partial))
 		return (say(im, NULL, -ENAMETOOLONG));
+	if ((rc = check_place(im)) != 0)
+		return (rc);
 	return (open_partial(im));
 }
 

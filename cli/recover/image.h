@@ -13,6 +13,7 @@
 struct image_conf {
 	struct lunset *ls;
 	uint64_t lun, seq;		/* seq LUN_HEAD: the LUN itself */
+	const char *store;		/* folder that ${file} may not be in */
 	const char *file;
 	bool force;			/* write over what is there */
 	bool progress;			/* on stderr */
@@ -29,8 +30,9 @@ struct image_result {
  * What is unreadable is told on stderr as ranges of bytes and left as a hole.
  * A file that exists, and every block device, needs ${force}.  Until it is done
  * a file is called ${file}.partial, and one that is replaced stays as it is.
- * Errors: -EEXIST also of the .partial one; -EBUSY another process writes it;
- * -ENOSPC the device is too small or the disk is full; -errno; told on stderr.
+ * Errors: -EINVAL ${file} is in the store; -EEXIST also of the .partial one;
+ * -EBUSY another process writes it; -ENOSPC the device is too small or the disk
+ * is full; -errno; told on stderr.
  * What was written stays then, as ${file}.partial.
  * Durable: on return.  Crash before: ${file} is not there, or as it was before,
  * or whole; a device may hold anything.

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/recover/place.h"
 #include "meta/base/msg.h"
 #include "meta/rebuild.h"
 
@@ -47,13 +48,18 @@ open_own(const char *path, bool salvage, struct source *s)
 }
 
 static int
-make_tmp(struct source *s)
+make_tmp(const char *store, struct source *s)
 {
 	const char *base = getenv("TMPDIR");
 	int n, rc;
 
 	if (base == NULL || base[0] == '\0')
 		base = "/tmp";
+	if ((rc = place_is_in(base, store)) == 1) {
+		msg_err("%s: is in the store: TMPDIR has to name a place "
+		    "outside", base);
+		return (-EINVAL);
+	}
 	n = snprintf(s->tmp, sizeof(s->tmp), "%s/tt-recover-XXXXXX", base);
 	if (n < 0 || (size_t)n >= sizeof(s->tmp)) {
 		s->tmp[0] = '\0';
@@ -76,7 +82,7 @@ open_rebuilt(const char *path, bool salvage, struct source *s)
 	struct rebuild_info info;
 	int rc;
 
-	if (s->tmp[0] == '\0' && (rc = make_tmp(s)) != 0)
+	if (s->tmp[0] == '\0' && (rc = make_tmp(path, s)) != 0)
 		return (rc);
 	(void)snprintf(catalog, sizeof(catalog), "%s/catalog", s->tmp);
 	if ((rc = rebuild_aside(path, catalog, salvage, &info)) != 0)

@@ -141,7 +141,7 @@ static int
 copy(const struct args *a, struct source *src)
 {
 	struct image_conf conf = {
-		.ls = src->ls, .file = a->file, .force = a->force,
+		.ls = src->ls, .store = a->store, .file = a->file, .force = a->force,
 		.progress = !a->quiet && isatty(STDERR_FILENO) == 1,
 	};
 	char size[SIZE_TEXT_LEN], data[SIZE_TEXT_LEN];

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "meta/base/msg.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "meta/base/clock.h"
@@ -51,6 +53,24 @@ msg_at(enum msg_level level, const char *fmt, ...)
 	/* A message that cannot be written has nowhere else to go. */
 	if (write(STDERR_FILENO, line, (size_t)n) < 0)
 		return;
+}
+
+const char *
+msg_why(int rc)
+{
+
+	switch (rc) {
+	case -EILSEQ:
+		return ("content does not match");
+	case -EUCLEAN:
+		return ("damaged");
+	case -ENODATA:
+		return ("it ends too early");
+	case -EPROTONOSUPPORT:
+		return ("of a version that this program does not know");
+	default:
+		return (strerror(-rc));
+	}
 }
 
 const char *

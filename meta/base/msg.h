@@ -44,6 +44,12 @@ void msg_at(enum msg_level level, const char *fmt, ...)
 const char *msg_safe(char *dst, size_t cap, const void *src, size_t len);
 
 /*
+ * A -errno in words: what strerror has no good ones for, damage above all, in
+ * ours.
+ */
+const char *msg_why(int rc);
+
+/*
  * A limiter for messages that a peer can cause: at most ${burst} in ten
  * seconds.  Zero-initialise.  msg_allowed says whether to print now.
  */

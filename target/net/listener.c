@@ -154,7 +154,9 @@ listener_new(struct loop *l, const char *addr, listener_fn *fn, void *arg,
 		msg_err("listen on %s: %s%s", addr, strerror(-rc),
 		    rc == -EADDRINUSE ? "; another program listens there" :
 		    rc == -EADDRNOTAVAIL ? "; no interface of this machine "
-		    "has that address" : "");
+		    "has that address" : rc == -EACCES &&
+		    addr_port(&sa) < IPPORT_RESERVED ? "; ports below 1024 "
+		    "need CAP_NET_BIND_SERVICE" : "");
 		listener_destroy(ls);
 		return (rc);
 	}

@@ -2,6 +2,7 @@
 /*
  * test_misc.c - lists, text of times and UUIDs, safe text, message limits.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "meta/base/clock.h"
@@ -78,6 +79,9 @@ test_texts(void)
 	CU_ASSERT_STRING_EQUAL(msg_safe(s, 4, "abcdef", 6), "abc");
 	CU_ASSERT_STRING_EQUAL(msg_safe(s, 5, "ab\n", 3), "ab");
 	CU_ASSERT_STRING_EQUAL(msg_safe(s, 1, "ab", 2), "");
+	CU_ASSERT_STRING_EQUAL(msg_why(-EILSEQ), "content does not match");
+	CU_ASSERT_STRING_EQUAL(msg_why(-EUCLEAN), "damaged");
+	CU_ASSERT_STRING_EQUAL(msg_why(-EACCES), strerror(EACCES));
 }
 
 static void

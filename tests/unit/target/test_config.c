@@ -28,6 +28,7 @@ note(void *arg, const char *text)
 	(void)snprintf(errors + len, sizeof(errors) - len, "%s\n", text);
 }
 
+/* ${text} NULL: nothing but comments, and more than is read. */
 static int
 load(const char *text, struct config **out)
 {
@@ -37,7 +38,10 @@ load(const char *text, struct config **out)
 	(void)snprintf(file, sizeof(file), "/tmp/tt-conf-XXXXXX");
 	if ((fd = mkstemp(file)) < 0 || (f = fdopen(fd, "w")) == NULL)
 		abort();
-	(void)fputs(text, f);
+	if (text != NULL)
+		(void)fputs(text, f);
+	for (unsigned i = 0; text == NULL && i < 1u << 17; i++)
+		(void)fputs("# long\n\n", f);
 	(void)fclose(f);
 	errors[0] = '\0';
 	n_errors = 0;
@@ -325,6 +329,52 @@ test_syntax(void)
 	    "portal \"name\"");
 }
 
+#define OPEN "portal \"a\" { listen = {\"127.0.0.1:0\"}"
+/* libconfuse takes the end of the file for any end. */
+static void
+test_not_closed(void)
+{
+	static const char *const more[] = {
+		"", "\n", "# }\n", "// }", "/* } */", "\n/* \n}\n*/\n\n",
+		"tag = \"1\" # }", "tag = '1' /* \" */ // }\n",
+		"\n#{\n#}\n", "/* # */ # /* } */",
+	};
+	static const char *const closed[] = {
+		"", "\n", "# {", "// {\n", "/* { */", "/* \" */ # ' {",
+		"\nsocket = \"/a{b\"", "\nsocket = \"/a\\\"{b\" # {",
+		"\nsocket = '/a\"{b'", "\nsocket = '/a\\'{b'\n", "#\n#{\n",
+		"\nsocket = \"/a\\\\\"// {", "/* // */ /* { */",
+	};
+	struct config *c;
+	char text[512];
+
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+		(void)snprintf(text, sizeof(text), GOOD OPEN "%s", more[i]);
+		expect(text, 3, "portal \"a\", begun in line 3, is not closed",
+		    "{ key = value ... }");
+	}
+	for (size_t i = 0; i < sizeof(closed) / sizeof(closed[0]); i++) {
+		(void)snprintf(text, sizeof(text), GOOD PORTAL "%s", closed[i]);
+		CU_ASSERT_EQUAL(load(text, &c), 0);
+		if (n_errors == 0)
+			config_free(c);
+		else
+			printf("\nfor:\n%s\ngot:\n%s", text, errors);
+	}
+	expect(GOOD PORTAL "\n# more\n\nportal\n\"b }\\\"{\"\n{ # }\n"
+	    "listen = {\"127.0.0.1:0\"}\n", 7, "portal \"b }\"{\", begun in "
+	    "line 7,", "is not closed");
+	expect(GOOD PORTAL "/* store", 0, "a comment is not closed", "*/");
+	expect(GOOD OPEN "/* }", 0, "a comment is not closed", "*/");
+	CU_ASSERT_EQUAL(load(GOOD "portal \"a\" {\n", &c), -EINVAL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(errors, ":4: listen is missing"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(errors, ":3: portal \"a\", begun in "));
+	/* What is a mistake already stays that, and spoils nothing behind it. */
+	expect(GOOD PORTAL "}\n", 4, "closing brace", "key = value");
+	CU_ASSERT_EQUAL_FATAL(load(GOOD PORTAL, &c), 0);
+	config_free(c);
+}
+
 /* All errors of one pass are told, not only the first. */
 static void
 test_several(void)
@@ -353,6 +403,8 @@ test_files(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "/nonexistent/tt.conf: "));
 	CU_ASSERT_EQUAL(config_load("/tmp", note, errors, &c), -EISDIR);
 	CU_ASSERT_EQUAL(load("", &c), -EINVAL);
+	CU_ASSERT_EQUAL(load(NULL, &c), -EFBIG);
+	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "larger than 1M"));
 	CU_ASSERT_EQUAL(load("\x01\xff\xfe{}{{{\n", &c), -EINVAL);
 	CU_ASSERT_PTR_NULL(c);
 }
@@ -482,6 +534,7 @@ static const struct unit_test tests[] = {
 	{ "values that are wrong", test_values },
 	{ "portals that are wrong", test_portals },
 	{ "syntax, unknown, missing, twice", test_syntax },
+	{ "what is not closed", test_not_closed },
 	{ "several errors at once", test_several },
 	{ "files that cannot be read", test_files },
 	{ "the manual page agrees", test_manual },

@@ -192,11 +192,80 @@ test_make(void)
 	CU_ASSERT_EQUAL(a[SECRET_MADE_LEN - 1], 0);
 }
 
+/* ---- the file of a secret ------------------------------------------------ */
+
+static char said[1024];
+
+/* A file with ${text} and ${mode}, for a ttd that runs as ${uid}. */
+static int
+load(const char *text, mode_t mode, uid_t uid, struct iscsi_secret *out)
+{
+	FILE *f = fopen(key_file, "w"), *err = tmpfile();
+	int saved, rc;
+	size_t n;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(err);
+	(void)fputs(text, f);
+	CU_ASSERT_EQUAL(fclose(f), 0);
+	CU_ASSERT_EQUAL(chmod(key_file, mode), 0);
+	saved = dup(STDERR_FILENO);
+	(void)dup2(fileno(err), STDERR_FILENO);
+	rc = secret_file_load("discovery-secret-file", key_file, uid, out);
+	(void)dup2(saved, STDERR_FILENO);
+	(void)close(saved);
+	rewind(err);
+	n = fread(said, 1, sizeof(said) - 1, err);
+	said[n] = '\0';
+	(void)fclose(err);
+	return (rc);
+}
+
+static void
+expect_said(const char *text)
+{
+
+	CU_ASSERT_PTR_NOT_NULL(strstr(said, "discovery-secret-file: "));
+	CU_ASSERT_PTR_NOT_NULL(strstr(said, key_file));
+	if (strstr(said, text) == NULL) {
+		printf("\nwanted %s, got:\n%s", text, said);
+		CU_FAIL("another message");
+	}
+}
+
+static void
+test_file(void)
+{
+	const uid_t me = geteuid(), other = 4000000000u;
+	struct iscsi_secret s;
+	char text[160];
+
+	begin();
+	CU_ASSERT_EQUAL(load("abcdefghijkl\n", 0600, me, &s), 0);
+	CU_ASSERT_EQUAL(s.len, 12);
+	CU_ASSERT_STRING_EQUAL(said, "");
+	CU_ASSERT_EQUAL(load("abcdefghijkl", 0640, me, &s), -EACCES);
+	expect_said("others may read this secret; chmod 600 it");
+	/* Who reads it may, the daemon could not: that is what helps. */
+	(void)snprintf(text, sizeof(text), "ttd runs as %u: chown %u %s", other,
+	    other, key_file);
+	CU_ASSERT_EQUAL(load("abcdefghijkl", 0600, other, &s), -EACCES);
+	expect_said(text);
+	CU_ASSERT_EQUAL(load("abcdefghijkl", 0644, other, &s), -EACCES);
+	expect_said(text);
+	CU_ASSERT_EQUAL(load("short", 0600, me, &s), -EINVAL);
+	expect_said("not a secret");
+	(void)unlink(key_file);
+	CU_ASSERT_EQUAL(secret_file_load("x", key_file, me, &s), -ENOENT);
+	end();
+}
+
 static const struct unit_test tests[] = {
 	{ "the key file", test_key_file },
 	{ "sealed and opened", test_round_trip },
 	{ "secrets that are not allowed", test_not_ok },
 	{ "tampering", test_tampering },
 	{ "made up", test_make },
+	{ "the file of a secret", test_file },
 };
 UNIT_MAIN("target/secret", tests)
