@@ -141,6 +141,9 @@ print_access(json_t *disk)
 	const char *mutual = cmd_str(json_object_get(disk, "mutual"), "user");
 	char users[TEXT_LEN / 2], names[TEXT_LEN / 2];
 	const bool many = json_array_size(json_object_get(disk, "users")) > 1;
+	/* An exposure is entered by the users of its LUN. */
+	const char *lun = cmd_str(disk, json_object_get(disk, "lun") == NULL ?
+	    "name" : "lun");
 
 	if (json_is_true(json_object_get(disk, "open")))
 		cmd_line("access", "open to everybody who reaches the portal");
@@ -148,6 +151,10 @@ print_access(json_t *disk)
 		cmd_line("access", "CHAP, user%s %s%s%s", many ? "s" : "",
 		    many ? join(users, disk, "users") : user,
 		    *mutual != '\0' ? "; mutual, user " : "", mutual);
+	else
+		cmd_line("access", "no user: only from this machine "
+		    "(127.0.0.1, ::1), without CHAP; for servers: tt-admin "
+		    "user add %s USER", lun);
 	if (json_array_size(json_object_get(disk, "initiators")) > 0)
 		cmd_line("only for", "%s", join(names, disk, "initiators"));
 }

@@ -13,6 +13,7 @@
 #include "cli/opts.h"
 #include "cli/spec.h"
 
+#define CMD_NEEDS 2
 struct cmd {
 	const char *name;
 	int (*fn)(const struct opts *o);	/* an exit code */
@@ -20,6 +21,7 @@ struct cmd {
 	const char *help;
 	unsigned opts;		/* OPT_* it takes */
 	int min_args, max_args;
+	const char *needs[CMD_NEEDS];	/* names of the first min_args */
 };
 
 extern const struct cmd cmd_table[];
@@ -51,6 +53,10 @@ int cmd_help(const struct opts *o);
 void cmd_gc_space(json_t *g);
 /* cmd_verify.c: how the scrub is; in status as well. */
 void cmd_scrub(json_t *s);
+/* The line of a verification that is running; else nothing. */
+void cmd_verify_running(json_t *v);
+/* The line of known damage; ${run} tells whether a verification is running. */
+void cmd_known_damage(json_t *known, json_t *run);
 
 /* The whole program; ${argv} is permuted.  Returns the exit code. */
 int cmd_main(int argc, char **argv);

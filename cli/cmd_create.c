@@ -128,18 +128,23 @@ make_args(const struct opts *o, json_t *args)
 static void
 print_created(const struct opts *o, json_t *r)
 {
-	bool open = json_is_true(json_object_get(r, "open"));
+	json_int_t free_bytes = cmd_int(r, "free_bytes");
+	char text[SIZE_TEXT_LEN];
 
 	(void)printf("%s %s\n\n", o->dry_run ? "would create" : "created",
 	    cmd_str(r, "name"));
 	cmd_print_disk(r);
+	if (json_object_get(r, "free_bytes") != NULL &&
+	    cmd_int(r, "size") > free_bytes)
+		cmd_line("note", "larger than the %s that are free; it is "
+		    "thin: watch tt-admin status", size_human(text,
+		    (uint64_t)free_bytes));
 	if (o->dry_run) {
 		(void)printf("\nnothing was changed (-n)\n");
 		return;
 	}
-	(void)printf("\nTo use it, paste on the server, as root%s:\n\n",
-	    open ? "" : " (the secrets are shown only now)");
-	paste_print(stdout, r);
+	(void)putchar('\n');
+	paste_print_use(stdout, r);
 }
 
 int

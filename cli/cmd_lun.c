@@ -23,11 +23,27 @@ delete_args(const struct opts *o, const struct spec *s, bool dry_run)
 	return (args);
 }
 
-/* "demo@a, demo@b and demo", or how many. */
+static bool
+is_in(json_t *names, json_t *name)
+{
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(names, i, v)
+		if (json_equal(v, name))
+			return (true);
+	return (false);
+}
+
+/*
+ * "demo@a (exposed), demo@b and demo", or how many; what is exposed is marked
+ * as long as it is there.
+ */
 static void
-print_deleted(FILE *f, const char *verb, json_t *r)
+print_deleted(FILE *f, const char *verb, json_t *r, bool is_there)
 {
 	json_t *names = json_object_get(r, "deleted"), *v;
+	json_t *exposed = is_there ? json_object_get(r, "exposed") : NULL;
 	size_t n = json_array_size(names), i;
 	char count[CMD_COUNT_LEN];
 
@@ -37,11 +53,15 @@ print_deleted(FILE *f, const char *verb, json_t *r)
 		(void)fprintf(f, "%s and its %s",
 		    json_string_value(json_array_get(names, n - 1)),
 		    cmd_count(count, (json_int_t)n - 1, "snapshot"));
+		if (json_array_size(exposed) > 0)
+			(void)fprintf(f, " (%zu of them exposed)",
+			    json_array_size(exposed));
 		return;
 	}
 	json_array_foreach(names, i, v)
-		(void)fprintf(f, "%s%s", i == 0 ? "" : i + 1 == n ? " and " :
-		    ", ", json_string_value(v));
+		(void)fprintf(f, "%s%s%s", i == 0 ? "" : i + 1 == n ? " and " :
+		    ", ", json_string_value(v), is_in(exposed, v) ?
+		    " (exposed)" : "");
 }
 
 /* Asks the person; EXIT_OK: go on. */
@@ -55,7 +75,7 @@ confirm(const struct opts *o, const struct spec *s)
 	/* The daemon knows what would go, and whether it may. */
 	if ((rc = cmd_call(o, "delete", delete_args(o, s, true), &r)) != 0)
 		return (rc);
-	print_deleted(stderr, "delete", r);
+	print_deleted(stderr, "delete", r, true);
 	json_decref(r);
 	(void)fprintf(stderr, "? [y/N] ");
 	if (fgets(answer, sizeof(answer), stdin) != NULL &&
@@ -90,7 +110,7 @@ cmd_delete(const struct opts *o)
 		cmd_print_json(r);
 	} else {
 		print_deleted(stdout, o->dry_run ? "would delete" : "deleted",
-		    r);
+		    r, o->dry_run);
 		(void)printf("%s\n", o->dry_run ?
 		    "; nothing was changed (-n)" : "");
 		if (!o->dry_run)
@@ -193,7 +213,7 @@ cmd_list(const struct opts *o)
 static void
 print_shown(const struct spec *s, json_t *r)
 {
-	char when[CMD_TIME_LEN], a[CMD_COUNT_LEN], b[CMD_COUNT_LEN];
+	char when[CMD_TIME_LEN];
 	bool snapshot = s->snapshot[0] != '\0';
 
 	if (snapshot)
@@ -212,9 +232,9 @@ print_shown(const struct spec *s, json_t *r)
 	} else
 		cmd_line("exposed", "no");
 	if (!snapshot)
-		cmd_line("snapshots", "%s, %s",
-		    cmd_count(a, cmd_int(r, "snapshots"), "snapshot"),
-		    cmd_count(b, cmd_int(r, "exposures"), "exposure"));
+		cmd_line("snapshots", "%lld, %lld of them exposed",
+		    (long long)cmd_int(r, "snapshots"),
+		    (long long)cmd_int(r, "exposures"));
 }
 
 int

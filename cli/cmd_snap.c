@@ -46,13 +46,8 @@ print_exposed(json_t *r)
 
 	(void)printf("%s@%s is served read-only\n\n", lun, cmd_str(r, "name"));
 	cmd_print_disk(r);
-	(void)printf("\nTo use it, paste on the server, as root:\n\n");
-	/* To be filled in: only the creation of the LUN tells them. */
-	if (json_object_get(r, "chap") != NULL)
-		(void)printf("CHAP_SECRET='...'    # that of %s\n", lun);
-	if (json_object_get(r, "mutual") != NULL)
-		(void)printf("MUTUAL_SECRET='...'  # the target's own\n");
-	paste_print(stdout, r);
+	(void)putchar('\n');
+	paste_print_use(stdout, r);
 }
 
 int

@@ -127,20 +127,55 @@ print_space(json_t *store)
 		    "reserve", size_human(c, ready), size_human(d, reserve));
 }
 
+static bool
+is_stopped(json_t *store)
+{
+
+	return (strcmp(cmd_str(store, "state"), "ok") != 0);
+}
+
+static bool
+is_damaged(json_t *store)
+{
+
+	return (cmd_int(json_object_get(store, "known_damage"),
+	    "damaged") != 0);
+}
+
+/* What was found, by whom, and what is being looked at now. */
+static void
+print_damage(json_t *store)
+{
+	json_t *run = json_object_get(store, "verify");
+	char a[CMD_COUNT_LEN];
+
+	if (is_damaged(store))
+		cmd_known_damage(json_object_get(store, "known_damage"), run);
+	if (cmd_int(store, "medium_errors") != 0)
+		cmd_line("readers", "met %s since the start; where: tt-admin "
+		    "verify", cmd_count(a, cmd_int(store, "medium_errors"),
+		    "unreadable block"));
+	cmd_verify_running(run);
+	if (json_object_get(store, "scrub") != NULL)
+		cmd_scrub(json_object_get(store, "scrub"));
+}
+
 static void
 print_status(json_t *r)
 {
 	json_t *store = json_object_get(r, "store");
 	char a[CMD_COUNT_LEN], b[CMD_COUNT_LEN], c[CMD_COUNT_LEN];
 	char when[CMD_TIME_LEN];
-	bool stopped = strcmp(cmd_str(store, "state"), "ok") != 0;
 
 	(void)printf("ttd %s, process %lld, since %s\n\n",
 	    cmd_str(r, "version"), (long long)cmd_int(r, "pid"),
 	    cmd_time(when, cmd_str(r, "since")));
-	if (stopped)
+	if (is_stopped(store))
 		cmd_line("store", "%s: STOPPED, read-only: %s",
 		    cmd_str(store, "path"), cmd_str(store, "why"));
+	else if (is_damaged(store))
+		cmd_line("store", "%s: DAMAGED; the rest is served",
+		    cmd_str(store, "path"));
 	else
 		cmd_line("store", "%s: ok", cmd_str(store, "path"));
 	print_space(store);
@@ -150,35 +185,50 @@ print_status(json_t *r)
 		cmd_line("power", "was lost; what was acknowledged after %s "
 		    "and not flushed may be gone", cmd_time(when,
 		    cmd_str(store, "power_lost_from")));
-	if (cmd_int(store, "medium_errors") != 0)
-		cmd_line("damage", "%s since the start; tt-admin verify tells "
-		    "where", cmd_count(a, cmd_int(store, "medium_errors"),
-		    "unreadable block"));
-	if (json_object_get(store, "scrub") != NULL)
-		cmd_scrub(json_object_get(store, "scrub"));
+	print_damage(store);
 	cmd_line("serves", "%s, %s, %s", cmd_count(a, cmd_int(r, "luns"),
 	    "LUN"), cmd_count(b, cmd_int(r, "exposures"), "exposure"),
 	    cmd_count(c, cmd_int(r, "sessions"), "session"));
 	print_portals(r);
 }
 
+/* What is not well, into ${r}; the exit code of the worst. */
+static int
+judge(json_t *r)
+{
+	json_t *store = json_object_get(r, "store"), *why = json_array();
+	int rc = EXIT_OK;
+
+	if (is_damaged(store)) {
+		(void)json_array_append_new(why, json_string("damage"));
+		rc = EXIT_DAMAGED;
+	}
+	if (!try_portals(r)) {
+		(void)json_array_append_new(why, json_string("portal"));
+		rc = EXIT_STOPPED;
+	}
+	if (is_stopped(store)) {
+		(void)json_array_append_new(why, json_string("stopped"));
+		rc = EXIT_STOPPED;
+	}
+	(void)json_object_set_new(r, "healthy", json_boolean(rc == EXIT_OK));
+	(void)json_object_set_new(r, "unhealthy", why);
+	return (rc);
+}
+
 int
 cmd_status(const struct opts *o)
 {
-	bool healthy;
 	json_t *r;
-	int rc;
+	int rc, end;
 
 	if ((rc = cmd_call(o, "status", json_object(), &r)) != 0)
 		return (rc);
-	healthy = try_portals(r);
-	if (strcmp(cmd_str(json_object_get(r, "store"), "state"), "ok") != 0)
-		healthy = false;
-	(void)json_object_set_new(r, "healthy", json_boolean(healthy));
+	end = judge(r);
 	if (o->json)
 		cmd_print_json(r);
 	else
 		print_status(r);
 	json_decref(r);
-	return (healthy ? EXIT_OK : EXIT_STOPPED);
+	return (end);
 }

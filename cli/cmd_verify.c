@@ -146,9 +146,10 @@ print_list(json_t *list)
 }
 
 static void
-print_damage(json_t *o, json_int_t n)
+print_damage(json_t *o)
 {
 	json_t *list = json_object_get(o, "damage");
+	json_int_t n = cmd_int(o, "damaged");
 	char a[CMD_COUNT_LEN];
 
 	if (n == 0)
@@ -209,23 +210,50 @@ print_run(json_t *r)
 		cmd_line("damage", "%s, %s unreadable", cmd_count(a, n,
 		    "place"), size_human(text, (uint64_t)cmd_int(r,
 		    "damaged_bytes")));
-	print_damage(r, n);
+	print_damage(r);
+}
+
+void
+cmd_known_damage(json_t *known, json_t *run)
+{
+	char when[CMD_TIME_LEN], a[CMD_COUNT_LEN];
+	const char *by = "the scrub, the last one";
+
+	if (strcmp(cmd_str(known, "by"), "scrub") != 0)
+		by = is_running(run) ? "verification, the last one" :
+		    "the verification that ended";
+	cmd_line("damage", "%s, found by %s %s; where: tt-admin verify",
+	    cmd_count(a, cmd_int(known, "damaged"), "place"), by,
+	    cmd_time(when, cmd_str(known, "found")));
+}
+
+void
+cmd_verify_running(json_t *v)
+{
+	const char *what = cmd_str(v, "what");
+
+	if (is_running(v))
+		cmd_line("verify", "of %s, RUNNING, about %lld.%lld %% done",
+		    *what == '\0' ? "everything" : what,
+		    (long long)cmd_int(v, "permille") / 10,
+		    (long long)cmd_int(v, "permille") % 10);
 }
 
 void
 cmd_scrub(json_t *s)
 {
 	char when[CMD_TIME_LEN], a[CMD_COUNT_LEN];
-	json_int_t n = cmd_int(s, "damaged");
 	bool begun = json_object_get(s, "begun") != NULL;
 
 	if (cmd_int(s, "days") == 0)
 		cmd_line("scrub", "off");
+	else if (json_object_get(s, "done") == NULL)
+		cmd_line("scrub", "every %s, none has ended yet", cmd_count(a,
+		    cmd_int(s, "days"), "day"));
 	else
 		cmd_line("scrub", "every %s, last one ended: %s", cmd_count(a,
-		    cmd_int(s, "days"), "day"),
-		    json_object_get(s, "done") == NULL ? "never" :
-		    cmd_time(when, cmd_str(s, "done")));
+		    cmd_int(s, "days"), "day"), cmd_time(when, cmd_str(s,
+		    "done")));
 	if (begun)
 		cmd_line("", "%s since %s, %lld.%lld %%",
 		    json_is_true(json_object_get(s, "running")) ?
@@ -233,9 +261,6 @@ cmd_scrub(json_t *s)
 		    cmd_time(when, cmd_str(s, "begun")),
 		    (long long)cmd_int(s, "permille") / 10,
 		    (long long)cmd_int(s, "permille") % 10);
-	if (n != 0)
-		cmd_line("", "%s since the daemon started; tt-admin verify "
-		    "tells where", cmd_count(a, n, "damaged place"));
 }
 
 static void
@@ -245,7 +270,21 @@ print_scrub(json_t *r)
 
 	cmd_scrub(s);
 	print_remade(s);
-	print_damage(s, cmd_int(s, "damaged"));
+}
+
+/* What this run found is in it: when there is more, all of it. */
+static void
+print_known(json_t *r)
+{
+	json_t *known = json_object_get(r, "known_damage");
+	json_int_t n = cmd_int(known, "damaged");
+	char a[CMD_COUNT_LEN];
+
+	if (n == 0 || n == cmd_int(r, "damaged"))
+		return;
+	cmd_line("known", "%s in all, found since everything was read last, "
+	    "or ttd was started", cmd_count(a, n, "damaged place"));
+	print_damage(known);
 }
 
 static void
@@ -283,16 +322,22 @@ cmd_verify(const struct opts *o)
 	if (o->json) {
 		cmd_print_json(r);
 	} else if (is_running(r) && (o->all || o->n_args == 1)) {
-		(void)printf("begun; how far it is and what it finds: tt-admin "
-		    "verify\n");
+		(void)printf("begun; how far it is: tt-admin status; what it "
+		    "finds: tt-admin verify\n");
+	} else if (o->stop) {
+		(void)printf("asked to stop; tt-admin verify tells when it has "
+		    "ended\n");
 	} else {
 		print_run(r);
 		print_scrub(r);
+		print_known(r);
 		print_unreadable(r);
 	}
-	/* Who asked for one LUN wants to know about that. */
-	if (cmd_int(r, "damaged") != 0 || (!o->all && o->n_args == 0 &&
-	    cmd_int(json_object_get(r, "scrub"), "damaged") != 0))
+	/* Who asked for one LUN, or for the end, wants to know about that. */
+	if (o->stop)
+		rc = EXIT_OK;
+	else if (cmd_int(r, "damaged") != 0 || (!o->all && o->n_args == 0 &&
+	    cmd_int(json_object_get(r, "known_damage"), "damaged") != 0))
 		rc = EXIT_DAMAGED;
 	else if (o->wait && !json_is_true(json_object_get(r, "complete")) &&
 	    json_object_get(r, "begun") != NULL)

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/opts.h"
 
+#include <ctype.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/report.h"
 #include "target/admin_proto.h"
+
+#define SHORTS ":s:hnyV"
 
 /* Values for getopt_long, above every character. */
 enum {
@@ -159,14 +162,36 @@ set_verb_option(struct opts *o, int c)
 }
 
 /*
+ * The word with the letter that is no option.  getopt stands behind it only
+ * when that was its last letter.
+ */
+static const char *
+short_word(char **argv)
+{
+
+	for (int i = optind; i >= optind - 1; i--)
+		if (argv[i] != NULL && argv[i][0] == '-' && argv[i][1] != '-' &&
+		    strchr(argv[i], optopt) != NULL)
+			return (argv[i]);
+	return (NULL);
+}
+
+/*
  * What getopt did not like: ${argv[optind - 1]}, or a letter inside it.  A
  * value glued to it ("--chap-secret=...") may be a secret: it is cut off.
  */
 static int
-complain(char **argv, int c)
+complain(char **argv, int c, const char *verb)
 {
-	const char *word = argv[optind - 1];
+	const char *word = argv[optind - 1], *letters = NULL;
 
+	if (optopt > 0 && optopt < 256 && strchr(SHORTS, optopt) == NULL)
+		letters = short_word(argv);
+	if (letters != NULL && isdigit(optopt) && strcmp(verb, "create") == 0)
+		return (report_usage("%s is not a size: a whole number, with "
+		    "K, M, G or T for powers of 1024 (10G)", letters));
+	if (letters != NULL)
+		return (report_usage("there is no option -%c", optopt));
 	if (optopt > 0 && optopt < 256 && word[0] == '-' && word[1] != '-')
 		return (report_usage(c == ':' ? "option -%c needs a value" :
 		    "there is no option -%c", optopt));
@@ -189,9 +214,8 @@ takes_next(const char *word)
 	return (false);
 }
 
-/* The verb, before anything is parsed; "" without one. */
-static const char *
-verb_of(int argc, char **argv)
+const char *
+opts_verb(int argc, char **argv)
 {
 
 	for (int i = 1; i < argc; i++)
@@ -205,8 +229,9 @@ verb_of(int argc, char **argv)
 int
 opts_parse(int argc, char **argv, struct opts *o)
 {
-	const struct option *table = strcmp(verb_of(argc, argv), "user") == 0 ?
-	    longs_user : longs;
+	const char *verb = opts_verb(argc, argv);
+	const struct option *table = strcmp(verb, "user") == 0 ? longs_user :
+	    longs;
 	const char *env = getenv("TT_SOCKET");
 	int c;
 
@@ -214,7 +239,7 @@ opts_parse(int argc, char **argv, struct opts *o)
 	o->socket = env != NULL && *env != '\0' ? env : ADMIN_SOCKET_DEFAULT;
 	optind = 0;		/* GNU: start over, for tests that parse twice */
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":s:hnyV", table, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, SHORTS, table, NULL)) != -1) {
 		switch (c) {
 		case 's':
 			o->socket = optarg;
@@ -233,7 +258,7 @@ opts_parse(int argc, char **argv, struct opts *o)
 			if (!set_verb_option(o, c)) {
 				/* Errors, too, are JSON for who asked. */
 				report_json(o->json);
-				return (complain(argv, c));
+				return (complain(argv, c, verb));
 			}
 		}
 	}

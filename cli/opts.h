@@ -22,7 +22,7 @@ enum cli_exit {
 	EXIT_DENIED = 7,	/* this user may not */
 	EXIT_NO_SPACE = 8,
 	EXIT_STOPPED = 9,	/* store stopped, or a portal not accepting */
-	EXIT_DAMAGED = 10	/* verify: something cannot be read */
+	EXIT_DAMAGED = 10	/* verify, status: something cannot be read */
 };
 
 /* Which options a verb takes; -s, --json and -h are taken by all. */
@@ -69,6 +69,9 @@ struct opts {
  * Result: 0, or EXIT_USAGE, and it said why on stderr.
  */
 int opts_parse(int argc, char **argv, struct opts *o);
+
+/* The word that is the verb, before anything is parsed; "" without one. */
+const char *opts_verb(int argc, char **argv);
 
 /* Name of an option for messages: "--block". */
 const char *opts_name(unsigned bit);

@@ -240,6 +240,45 @@ paste_print(FILE *f, json_t *disk)
 	json_decref(lines);
 }
 
+/* A user without his secret: it is to be filled in. */
+static bool
+lacks(json_t *disk, const char *who)
+{
+	json_t *obj = json_object_get(disk, who);
+
+	return (text_of(obj, "user") != NULL && text_of(obj, "secret") == NULL);
+}
+
+void
+paste_print_use(FILE *f, json_t *disk)
+{
+	bool chap = lacks(disk, "chap"), mutual = lacks(disk, "mutual");
+	bool common = text_of(disk, "discovery_user") != NULL &&
+	    json_object_get(disk, "chap") == NULL;
+	bool told = json_object_get(disk, "chap") != NULL && !chap;
+	const char *lun = text_of(disk, "lun");
+
+	if (chap || mutual)
+		(void)fprintf(f, "Fill in the secrets that `create` showed, "
+		    "then paste on the server, as root:\n\n");
+	else if (common)
+		(void)fprintf(f, "Fill in the secret of discovery-user, then "
+		    "paste on the server, as root:\n\n");
+	else
+		(void)fprintf(f, "To use it, paste on the server, as root%s:"
+		    "\n\n", told ? " (the secrets are shown only now)" : "");
+	if (chap)
+		(void)fprintf(f, "CHAP_SECRET='...'       # that of %s\n",
+		    lun == NULL ? "the LUN" : lun);
+	if (mutual)
+		(void)fprintf(f, "MUTUAL_SECRET='...'     # the target's "
+		    "own\n");
+	if (common)
+		(void)fprintf(f, "DISCOVERY_SECRET='...'  # of "
+		    "discovery-user in tt.conf\n");
+	paste_print(f, disk);
+}
+
 json_t *
 paste_cleanup(json_t *result)
 {

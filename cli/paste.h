@@ -21,6 +21,11 @@
 json_t *paste_lines(json_t *disk);
 /* The same on ${f}. */
 void paste_print(FILE *f, json_t *disk);
+/*
+ * The same, below a line that says what to do with them, and with the variables
+ * that are to be filled in.
+ */
+void paste_print_use(FILE *f, json_t *disk);
 
 /*
  * The lines by which a server forgets the targets of ${result} ("targets", an

@@ -10,12 +10,20 @@
 #define TEXT_LEN 2048
 
 static bool json_too;
+static const char *help_of;	/* a verb, or NULL */
 
 void
 report_json(bool on)
 {
 
 	json_too = on;
+}
+
+void
+report_verb(const char *name)
+{
+
+	help_of = name;
 }
 
 enum cli_exit
@@ -97,13 +105,15 @@ report_unreachable(const char *what, const char *why, const char *next)
 int
 report_usage(const char *fmt, ...)
 {
-	char text[TEXT_LEN];
+	char text[TEXT_LEN], next[64];
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	report("usage", text, "", "see tt-admin help");
+	(void)snprintf(next, sizeof(next), "see tt-admin help%s%s",
+	    help_of == NULL ? "" : " ", help_of == NULL ? "" : help_of);
+	report("usage", text, "", next);
 	return (EXIT_USAGE);
 }
 

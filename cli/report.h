@@ -25,6 +25,8 @@ enum cli_exit report_exit(enum admin_code code);
 /* No daemon answers; returns EXIT_UNREACHABLE. */
 int report_unreachable(const char *what, const char *why, const char *next);
 
+/* Of which verb tt-admin help tells how it is used; NULL: of all. */
+void report_verb(const char *name);
 /* A command line that makes no sense; returns EXIT_USAGE. */
 int report_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

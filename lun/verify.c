@@ -116,34 +116,6 @@ verify_remade(struct run *r)
 	lk_unlock(&r->v->lk);
 }
 
-/* The same disk, the same trouble, right behind it: one entry. */
-static bool
-continues(const struct verify_damage *a, const struct verify_damage *b)
-{
-
-	return (a->kind == b->kind && a->lun == b->lun && a->seq == b->seq &&
-	    a->rc == b->rc && a->segment == b->segment &&
-	    a->off_bytes + a->len_bytes == b->off_bytes);
-}
-
-static bool
-room_for_one(struct findings *f)
-{
-	size_t room = f->room == 0 ? 16 : f->room * 2;
-	struct verify_damage *all;
-
-	if (f->n < f->room)
-		return (true);
-	if (f->n >= VERIFY_LIST_MAX)
-		return (false);
-	room = TT_MIN(room, VERIFY_LIST_MAX);
-	if ((all = realloc(f->list, room * sizeof(*all))) == NULL)
-		return (false);
-	f->list = all;
-	f->room = room;
-	return (true);
-}
-
 void
 verify_found(struct run *r, const struct verify_damage *d)
 {
@@ -151,15 +123,10 @@ verify_found(struct run *r, const struct verify_damage *d)
 	struct findings *f = findings_of(r);
 
 	lk_lock(&r->v->lk);
-	if (d->kind != VERIFY_COPY)
-		f->damaged_bytes += d->len_bytes;
-	if (f->n > 0 && continues(&f->list[f->n - 1], d)) {
-		f->list[f->n - 1].len_bytes += d->len_bytes;
-	} else {
-		f->n_damage++;
-		if (room_for_one(f))
-			f->list[f->n++] = *d;
-	}
+	findings_add(f, d);
+	findings_join(&r->v->known, d, f->n_damage);
+	r->v->known_ns = clock_utc_ns();
+	r->v->known_scrub = r->scrub;
 	lk_unlock(&r->v->lk);
 	if (msg_allowed(&limit, 20))
 		msg_err("verify: LUN %s%s%s: damage (%s, %d) at byte %llu, "
@@ -193,6 +160,24 @@ verify_at(struct run *r, uint64_t blk)
 
 /* ---- runs -------------------------------------------------------------- */
 
+/*
+ * What is known of the store's damage, when a run that was asked for ended.
+ * Only one that has looked at everything takes anything back: what others
+ * found may have been overwritten, or nobody has looked there again.
+ */
+static void
+learn_locked(struct verifier *v, bool everything)
+{
+
+	if (v->found.n_damage > 0) {
+		v->known_ns = v->state.ended_ns;
+		v->known_scrub = false;
+	}
+	/* Without memory for the list the longer one stays. */
+	if (everything && findings_copy(&v->known, &v->found) == 0)
+		findings_clear(&v->scrub_found);
+}
+
 static void
 run_asked(struct verifier *v)
 {
@@ -217,6 +202,7 @@ run_asked(struct verifier *v)
 	v->state.runs++;
 	if (rc == 0)
 		v->state.permille = 1000;
+	learn_locked(v, rc == 0 && lun[0] == '\0');
 	n_damage = v->found.n_damage;
 	repaired = v->found.repaired;
 	remade = v->found.remade;
@@ -331,8 +317,9 @@ verifier_free(struct verifier *v, bool save)
 		if (save)
 			scrub_save(v, true);
 	}
-	free(v->found.list);
-	free(v->scrub_found.list);
+	findings_fini(&v->found);
+	findings_fini(&v->scrub_found);
+	findings_fini(&v->known);
 	(void)pthread_cond_destroy(&v->work);
 	lk_destroy(&v->lk);
 	free(v);
@@ -379,8 +366,7 @@ begin_locked(struct verifier *v, const struct verify_params *p)
 	v->rate_bytes = p->rate_bytes;
 	v->asked = true;
 	v->cancel = false;
-	v->found.n = 0;
-	v->found.n_damage = v->found.damaged_bytes = 0;
+	findings_clear(&v->found);
 	v->found.repaired = v->found.remade = 0;
 	v->state = (struct verify_state){
 		.runs = runs, .running = true, .scrubbing = v->state.scrubbing,
@@ -446,15 +432,19 @@ lunset_verify_state(struct lunset *ls, struct verify_state *out)
 	out->scrub_repaired = v->scrub_found.repaired;
 	out->scrub_remade = v->scrub_found.remade;
 	out->scrub_n_damage = v->scrub_found.n_damage;
+	out->known_n_damage = v->known.n_damage;
+	out->known_ns = v->known.n_damage == 0 ? 0 : v->known_ns;
+	out->known_scrub = v->known_scrub;
 	lk_unlock(&v->lk);
 }
 
 int
-lunset_verify_damage(struct lunset *ls, bool scrub, struct verify_damage **out,
-    size_t *out_n)
+lunset_verify_damage(struct lunset *ls, enum verify_found_by by,
+    struct verify_damage **out, size_t *out_n)
 {
 	struct verifier *v = ls->verifier;
-	struct findings *f = scrub ? &v->scrub_found : &v->found;
+	const struct findings *f = by == VERIFY_BY_SCRUB ? &v->scrub_found :
+	    by == VERIFY_BY_ANY ? &v->known : &v->found;
 	struct verify_damage *d;
 
 	lk_lock(&v->lk);

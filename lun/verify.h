@@ -19,6 +19,9 @@
 
 #define VERIFY_LIST_MAX		1000u	/* entries that are kept */
 #define VERIFY_SCRUB_RATE	(UINT64_C(16) << 20)
+/* Of requests; those of scrub-rate in tt.conf.  Slower would take years. */
+#define VERIFY_RATE_MIN		(UINT64_C(1) << 20)
+#define VERIFY_RATE_MAX		(UINT64_C(1) << 40)
 
 enum verify_kind {
 	VERIFY_DATA = 1,	/* a block: cannot be read */
@@ -74,16 +77,25 @@ struct verify_state {
 	uint64_t scrub_every_s;		/* 0: off */
 	uint64_t scrub_begun_ns, scrub_done_ns; /* 0: not under way; never */
 	unsigned scrub_permille;
-	uint64_t scrub_repaired, scrub_remade, scrub_n_damage; /* since opening */
+	uint64_t scrub_repaired, scrub_remade;	/* since opening */
+	uint64_t scrub_n_damage;	/* the same, or since all was read */
+	/*
+	 * Places found by all of these since the opening, and not made good;
+	 * a run of everything that ends with 0 makes it what that one found.
+	 */
+	uint64_t known_n_damage;
+	uint64_t known_ns;		/* UTC; 0: none is known */
+	bool known_scrub;		/* found by the scrub; else asked for */
 };
 void lunset_verify_state(struct lunset *ls, struct verify_state *out);
 
-/*
- * What was found: by the run that was asked for (or the last one), with
- * ${scrub} by the scrub since the opening.  A malloc'ed array, at most
- * VERIFY_LIST_MAX.  -ENOMEM.
- */
-int lunset_verify_damage(struct lunset *ls, bool scrub,
+enum verify_found_by {
+	VERIFY_BY_RUN,		/* asked for: this or the last */
+	VERIFY_BY_SCRUB,	/* since the opening */
+	VERIFY_BY_ANY		/* all that is known */
+};
+/* What was found.  A malloc'ed array, at most VERIFY_LIST_MAX.  -ENOMEM. */
+int lunset_verify_damage(struct lunset *ls, enum verify_found_by by,
     struct verify_damage **out, size_t *out_n);
 
 /* ---- what readers met --------------------------------------------------- */

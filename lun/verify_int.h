@@ -6,6 +6,7 @@
 #ifndef LUN_VERIFY_INT_H
 #define LUN_VERIFY_INT_H
 
+#include "lun/findings.h"
 #include "lun/lun_int.h"
 #include "lun/verify.h"
 #include "meta/locset.h"
@@ -14,13 +15,6 @@
 #define BATCH_BLOCKS	2048u
 #define BATCH_BYTES	(UINT64_C(1) << 20)	/* of one read */
 #define BATCH_GAP	(UINT64_C(64) << 10)	/* read over, not around */
-
-/* Found by one run, or by the scrub. */
-struct findings {
-	struct verify_damage *list;
-	size_t n, room;
-	uint64_t n_damage, damaged_bytes, repaired, remade;
-};
 
 /* Where a pass of the scrub is: everything before it was verified. */
 struct scrub_row {
@@ -49,6 +43,10 @@ struct verifier {
 	uint64_t rate_bytes;		/* [v] */
 	struct verify_state state;	/* [v] */
 	struct findings found, scrub_found; /* [v] */
+	/* All of these since the opening, until everything was read again. */
+	struct findings known;		/* [v] */
+	uint64_t known_ns;		/* [v] when it was found, UTC */
+	bool known_scrub;		/* [v] the last of it by the scrub */
 	struct scrub_row scrub;		/* [v] as of now */
 	uint64_t saved_ms;		/* [t] */
 	struct scrub_row saved;		/* [t] as in the catalogue */

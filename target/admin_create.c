@@ -263,6 +263,7 @@ admin_create(void *ctx, json_t *args, struct admin_reply *reply)
 {
 	struct daemon *d = ctx;
 	struct request r;
+	struct lunset_status st;
 	struct lun_info info;
 	json_t *obj;
 	int rc;
@@ -275,6 +276,8 @@ admin_create(void *ctx, json_t *args, struct admin_reply *reply)
 	}
 	obj = json_object();
 	admin_json_str(obj, "name", r.name);
+	lunset_status(d->lunset, &st);
+	admin_json_u64(obj, "free_bytes", st.free_bytes);
 	if (r.dry_run)
 		answer_dry(d, &r, obj);
 	else {

@@ -204,6 +204,21 @@ names(const struct family *f)
 	return (list);
 }
 
+/* Those of them that are exposed. */
+static json_t *
+exposed(const struct family *f)
+{
+	char name[2 * LUN_NAME_MAX + 2];
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < f->n_exposures; i++) {
+		(void)snprintf(name, sizeof(name), "%s@%s", f->lun.name,
+		    f->exposures[i].snap_name);
+		(void)json_array_append_new(list, json_string(name));
+	}
+	return (list);
+}
+
 /* The targets that go. */
 static json_t *
 targets(struct daemon *d, const struct family *f)
@@ -239,6 +254,8 @@ delete_lun(struct daemon *d, const struct lun_info *lun,
 		(void)json_object_set_new(reply->result, "targets",
 		    targets(d, &f));
 		(void)json_object_set_new(reply->result, "deleted", names(&f));
+		(void)json_object_set_new(reply->result, "exposed",
+		    exposed(&f));
 	}
 	family_free(&f);
 }

@@ -232,7 +232,7 @@ store_status(struct daemon *d)
 	admin_json_u64(s, "medium_errors", st.medium_errors);
 	(void)json_object_set_new(s, "dedup", dedup_status(&st.dedup));
 	(void)json_object_set_new(s, "gc", admin_gc_json(&st.gc));
-	(void)json_object_set_new(s, "scrub", admin_scrub_json(d->lunset));
+	admin_verify_status(d->lunset, s);
 	if (st.power_lost) {
 		admin_json_time(s, "power_lost_from", st.power_from_ns);
 		admin_json_time(s, "power_lost_to", st.power_to_ns);

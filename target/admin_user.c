@@ -58,6 +58,18 @@ refuse(const struct request *r, struct admin_reply *reply,
 	return (-EINVAL);
 }
 
+/* Of what is there already: ${why}, and how ${user} is taken away. */
+static int
+refuse_second(const struct request *r, struct admin_reply *reply,
+    const char *why, const char *user)
+{
+
+	admin_msg_error(reply, ADMIN_EXISTS, "%s\n%s\nremove it first: "
+	    "tt-admin user remove %s %s%s", r->what, why, r->lun.name, user,
+	    r->mutual ? " --mutual" : "");
+	return (-EEXIST);
+}
+
 /* Everything but the secret; the caller frees ${r->users}. */
 static int
 read_request(struct daemon *d, json_t *args, bool with_secret,
@@ -96,6 +108,17 @@ has_user(const struct request *r)
 		    strcmp(r->users[i].user, r->user) == 0)
 			return (true);
 	return (false);
+}
+
+/* The name by which the target proves itself; NULL: none. */
+static const char *
+mutual_of(const struct request *r)
+{
+
+	for (size_t i = 0; i < r->n_users; i++)
+		if (r->users[i].mutual)
+			return (r->users[i].user);
+	return (NULL);
 }
 
 static size_t
@@ -145,12 +168,11 @@ check_add(struct daemon *d, struct request *r, struct admin_reply *reply)
 		    "allowed", "use 1 to 200 printable ASCII characters "
 		    "without blanks"));
 	if (has_user(r))
-		return (refuse(r, reply, ADMIN_EXISTS, "the LUN has this user",
-		    "for another secret, remove the user first"));
-	if (r->mutual && count_users(r, true) > 0)
-		return (refuse(r, reply, ADMIN_EXISTS, "the target has a name "
-		    "by which it proves itself", "remove that one first: "
-		    "tt-admin user remove LUN USER --mutual"));
+		return (refuse_second(r, reply, "the LUN has this user",
+		    r->user));
+	if (r->mutual && mutual_of(r) != NULL)
+		return (refuse_second(r, reply, "the target has a name by "
+		    "which it proves itself", mutual_of(r)));
 	if (r->n_users >= USERS_MAX)
 		return (refuse(r, reply, ADMIN_INVALID, "the LUN has 256 "
 		    "users, which is the most", "remove one first"));
@@ -221,8 +243,9 @@ admin_user_remove(void *ctx, json_t *args, struct admin_reply *reply)
 	if (read_request(d, args, false, reply, &r) != 0)
 		goto out_free;
 	if (!has_user(&r)) {
-		(void)refuse(&r, reply, ADMIN_NOT_FOUND, "the LUN has no such "
-		    "user", "see which there are: tt-admin user list LUN");
+		admin_msg_error(reply, ADMIN_NOT_FOUND, "%s\nthe LUN has no "
+		    "such user\nsee which there are: tt-admin user list %s",
+		    r.what, r.lun.name);
 		goto out_free;
 	}
 	if (admin_find_writable(d, r.what, reply) != 0)

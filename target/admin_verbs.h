@@ -28,8 +28,8 @@ admin_verb_fn admin_create, admin_delete, admin_snapshot, admin_expose,
 /* The object that tells of space reclaim: in gc, and in status. */
 struct lun_gc;
 json_t *admin_gc_json(const struct lun_gc *g);
-/* The object that tells of the scrub, without its list: the same. */
+/* Into "store" of status: verify, scrub and known_damage, without lists. */
 struct lunset;
-json_t *admin_scrub_json(struct lunset *ls);
+void admin_verify_status(struct lunset *ls, json_t *store);
 
 #endif /* !TARGET_ADMIN_VERBS_H */

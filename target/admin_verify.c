@@ -67,13 +67,13 @@ damage_row(const struct verify_damage *d)
 }
 
 static void
-put_damage(struct lunset *ls, json_t *o, bool scrub)
+put_damage(struct lunset *ls, json_t *o, enum verify_found_by by)
 {
 	struct verify_damage *d;
 	json_t *list;
 	size_t n;
 
-	if (lunset_verify_damage(ls, scrub, &d, &n) != 0)
+	if (lunset_verify_damage(ls, by, &d, &n) != 0)
 		return;
 	list = json_array();
 	for (size_t i = 0; i < n; i++)
@@ -122,17 +122,44 @@ scrub_of(struct lunset *ls, const struct verify_state *s, bool brief)
 	admin_json_u64(o, "remade", s->scrub_remade);
 	admin_json_u64(o, "damaged", s->scrub_n_damage);
 	if (!brief)
-		put_damage(ls, o, true);
+		put_damage(ls, o, VERIFY_BY_SCRUB);
 	return (o);
 }
 
-json_t *
-admin_scrub_json(struct lunset *ls)
+/* All damage that is known, whoever found it. */
+static json_t *
+known_of(struct lunset *ls, const struct verify_state *s, bool brief)
 {
+	json_t *o = json_object();
+
+	admin_json_u64(o, "damaged", s->known_n_damage);
+	if (s->known_n_damage != 0) {
+		admin_json_time(o, "found", s->known_ns);
+		admin_json_str(o, "by", s->known_scrub ? "scrub" :
+		    "verification");
+	}
+	if (!brief)
+		put_damage(ls, o, VERIFY_BY_ANY);
+	return (o);
+}
+
+void
+admin_verify_status(struct lunset *ls, json_t *store)
+{
+	json_t *run = json_object();
 	struct verify_state s;
 
 	lunset_verify_state(ls, &s);
-	return (scrub_of(ls, &s, true));
+	admin_json_bool(run, "running", s.running);
+	if (s.running) {
+		admin_json_str(run, "what", s.what);
+		admin_json_time(run, "begun", s.begun_ns);
+		admin_json_u64(run, "permille", s.permille);
+	}
+	(void)json_object_set_new(store, "verify", run);
+	(void)json_object_set_new(store, "scrub", scrub_of(ls, &s, true));
+	(void)json_object_set_new(store, "known_damage",
+	    known_of(ls, &s, true));
 }
 
 static json_t *
@@ -163,14 +190,29 @@ state_of(struct lunset *ls, bool brief)
 	admin_json_u64(o, "damaged", s.n_damage);
 	admin_json_u64(o, "damaged_bytes", s.damaged_bytes);
 	(void)json_object_set_new(o, "scrub", scrub_of(ls, &s, brief));
+	(void)json_object_set_new(o, "known_damage", known_of(ls, &s, brief));
 	if (!brief) {
-		put_damage(ls, o, false);
+		put_damage(ls, o, VERIFY_BY_RUN);
 		put_unreadable(ls, o);
 	}
 	return (o);
 }
 
 /* ---- asking ------------------------------------------------------------ */
+
+static int
+check_rate(const struct verify_params *p, const char *what,
+    struct admin_reply *reply)
+{
+
+	if (p->rate_bytes == 0 || (p->rate_bytes >= VERIFY_RATE_MIN &&
+	    p->rate_bytes <= VERIFY_RATE_MAX))
+		return (0);
+	admin_msg_error(reply, ADMIN_INVALID, "%s\n%llu bytes a second is not "
+	    "a rate for it\nfrom 1M to 1T, or none: as fast as it goes", what,
+	    (unsigned long long)p->rate_bytes);
+	return (-EINVAL);
+}
 
 static int
 start(struct daemon *d, const struct verify_params *p,
@@ -191,6 +233,8 @@ start(struct daemon *d, const struct verify_params *p,
 	if (p->snap != NULL && (rc = admin_find_snap(d, &lun, p->snap, what,
 	    reply, &snap)) != 0)
 		return (rc);
+	if ((rc = check_rate(p, what, reply)) != 0)
+		return (rc);
 	rc = lunset_verify(d->lunset, p);
 	if (rc == -EBUSY)
 		admin_msg_error(reply, ADMIN_BUSY, "%s\nanother one is "
@@ -207,9 +251,10 @@ stop(struct daemon *d, struct admin_reply *reply)
 	int rc = lunset_verify_cancel(d->lunset);
 
 	if (rc != 0)
-		admin_msg_error(reply, ADMIN_NOT_FOUND, "cannot end it\n"
-		    "nothing is being verified, or by the daemon itself\n"
-		    "see: tt-admin verify");
+		admin_msg_error(reply, ADMIN_NOT_FOUND, "nothing to stop\n"
+		    "no verification that was asked for is running\n"
+		    "see: tt-admin verify; the scrub is turned off in "
+		    "tt.conf");
 	return (rc);
 }
 

@@ -350,7 +350,7 @@ tell_damage(void)
 	struct verify_damage *d;
 	size_t n;
 
-	MUST(lunset_verify_damage(ls, false, &d, &n));
+	MUST(lunset_verify_damage(ls, VERIFY_BY_RUN, &d, &n));
 	for (size_t i = 0; i < n && i < 10; i++)
 		(void)fprintf(stderr, "model: %s of %s@%s, byte %llu, %llu "
 		    "bytes, %d, segment %u at %llu\n",

@@ -84,6 +84,17 @@ test_create(void)
 	    "-n node.session.auth.password -v SECRETSECRET1\n"
 	    "iscsiadm -m node -T iqn.x:demo --login\n");
 	CU_ASSERT_STRING_EQUAL(err, "");
+	/* Larger than what is free: thin, so it may be; free enough: silent. */
+	CU_ASSERT_EQUAL(run("tt-admin create demo 10G", R("{\"name\":\"demo\","
+	    "\"free_bytes\":10737418239," DISK "}"), NULL), EXIT_OK);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "  note      larger than the 10.0G "
+	    "that are free; it is thin: watch tt-admin status\n"));
+	CU_ASSERT_EQUAL(run("tt-admin create demo 10G -n", R("{\"name\":"
+	    "\"demo\",\"free_bytes\":1024," DISK "}"), NULL), EXIT_OK);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "larger than the 1.0K"));
+	CU_ASSERT_EQUAL(run("tt-admin create demo 10G", R("{\"name\":\"demo\","
+	    "\"free_bytes\":10737418240," DISK "}"), NULL), EXIT_OK);
+	CU_ASSERT_PTR_NULL(strstr(out, "note"));
 }
 
 static void
@@ -146,6 +157,55 @@ test_usage(void)
 	CU_ASSERT_EQUAL(run("tt-admin --json list --frob", NULL, NULL),
 	    EXIT_USAGE);
 	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"code\": \"usage\""));
+}
+
+/* What it says then: what is wrong, and where more is to be read. */
+static void
+test_usage_words(void)
+{
+	static const struct {
+		const char *line, *says, *next;
+	} t[] = {
+		{ "tt-admin create", "create: NAME and SIZE are missing",
+		    "see tt-admin help create\n" },
+		{ "tt-admin create x", "create: SIZE is missing",
+		    "see tt-admin help create\n" },
+		{ "tt-admin user", "user: add, remove or list and LUN are "
+		    "missing", "see tt-admin help user\n" },
+		{ "tt-admin set x", "set: KEY=VALUE is missing",
+		    "see tt-admin help set\n" },
+		{ "tt-admin show", "show: LUN or LUN@NAME is missing",
+		    "see tt-admin help show\n" },
+		{ "tt-admin create x -5G", "-5G is not a size: a whole",
+		    "see tt-admin help create\n" },
+		{ "tt-admin create x --json -5", "-5 is not a size: a whole",
+		    "see tt-admin help create\n" },
+		{ "tt-admin create x 1G -x5", "there is no option -x",
+		    "see tt-admin help create\n" },
+		{ "tt-admin list -5G", "there is no option -5",
+		    "see tt-admin help list\n" },
+		{ "tt-admin create x 1G --open=1", "there is no option --open, "
+		    "or it takes no value", "see tt-admin help create\n" },
+		{ "tt-admin list -s", "option -s needs a value",
+		    "see tt-admin help list\n" },
+		{ "tt-admin ls", "there is no verb 'ls'; did you mean list?",
+		    "see tt-admin help\n" },
+		{ "tt-admin snapshots a", "there is no verb 'snapshots'; did "
+		    "you mean list LUN?", "see tt-admin help\n" },
+		{ "tt-admin help rm", "there is no verb 'rm'; did you mean "
+		    "delete?", "see tt-admin help\n" },
+		{ "tt-admin frob", "there is no verb 'frob'\n",
+		    "see tt-admin help\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		CU_ASSERT_EQUAL(run(t[i].line, NULL, NULL), EXIT_USAGE);
+		if (strstr(err, t[i].says) == NULL ||
+		    strstr(err, t[i].next) == NULL) {
+			(void)printf("%s: %s", t[i].line, err);
+			CU_FAIL("other words");
+		}
+	}
 }
 
 static void
@@ -223,6 +283,17 @@ test_delete(void)
 	CU_ASSERT_EQUAL(run("tt-admin delete a --yes", R("{\"deleted\":["
 	    "\"1\",\"2\",\"3\",\"4\",\"5\",\"a\"]}"), NULL), EXIT_OK);
 	CU_ASSERT_STRING_EQUAL(out, "deleted a and its 5 snapshots\n");
+	/* What is exposed goes, too: the person is told before. */
+	CU_ASSERT_EQUAL(run("tt-admin delete a --with-snapshots -n",
+	    R("{\"deleted\":[\"a@s\",\"a@t\",\"a\"],\"exposed\":[\"a@t\"]}"),
+	    NULL), EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(out, "would delete a@s, a@t (exposed) and a; "
+	    "nothing was changed (-n)\n");
+	CU_ASSERT_EQUAL(run("tt-admin delete a -n", R("{\"deleted\":["
+	    "\"1\",\"2\",\"3\",\"4\",\"5\",\"a\"],\"exposed\":[\"1\",\"2\"]}"),
+	    NULL), EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(out, "would delete a and its 5 snapshots (2 of "
+	    "them exposed); nothing was changed (-n)\n");
 }
 
 static void
@@ -241,9 +312,25 @@ test_snapshots(void)
 	CU_ASSERT_STRING_EQUAL(daemon_.asked[0], "{\"v\":1,\"verb\":"
 	    "\"expose\",\"args\":{\"lun\":\"a\",\"snapshot\":\"s\"}}\n");
 	CU_ASSERT_PTR_NOT_NULL(strstr(out, "a@s is served read-only\n"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\nCHAP_SECRET='...'    # that of a\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\n\nFill in the secrets that "
+	    "`create` showed, then paste on the server, as root:\n\n"
+	    "CHAP_SECRET='...'       # that of a\niscsiadm "));
 	CU_ASSERT_PTR_NOT_NULL(strstr(out, "-v \"$CHAP_SECRET\"\n"));
 	CU_ASSERT_PTR_NULL(strstr(out, "MUTUAL_SECRET"));
+	/* No secret in the lines: none is spoken of. */
+	CU_ASSERT_EQUAL(run("tt-admin expose a@s", R("{\"name\":\"s\","
+	    "\"lun\":\"a\"," DISK "}"), NULL), EXIT_OK);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\n\nTo use it, paste on the "
+	    "server, as root:\n\niscsiadm "));
+	CU_ASSERT_PTR_NULL(strstr(out, "SECRET"));
+	/* Or only that of everybody. */
+	CU_ASSERT_EQUAL(run("tt-admin expose a@s", R("{\"name\":\"s\","
+	    "\"lun\":\"a\",\"discovery_user\":\"finder\"," DISK "}"), NULL),
+	    EXIT_OK);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\n\nFill in the secret of "
+	    "discovery-user, then paste on the server, as root:\n\n"
+	    "DISCOVERY_SECRET='...'  # of discovery-user in tt.conf\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "-v \"$DISCOVERY_SECRET\"\n"));
 	CU_ASSERT_EQUAL(run("tt-admin --json expose a@s", R("{\"name\":"
 	    "\"s\"," DISK "}"), NULL), EXIT_OK);
 	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"login\": [\n    \"iscsiadm -m "
@@ -252,8 +339,15 @@ test_snapshots(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(out, "a@s is served no longer"));
 	CU_ASSERT_EQUAL(run("tt-admin show a", R("{\"name\":\"a\"," DISK
 	    ",\"snapshots\":1,\"exposures\":0}"), NULL), EXIT_OK);
-	CU_ASSERT_PTR_NOT_NULL(strstr(out, "  snapshots 1 snapshot, "
-	    "0 exposures\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "  snapshots 1, 0 of them "
+	    "exposed\n"));
+	/* Nobody's: said, and what to do, also for an exposure. */
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "  access    no user: only from "
+	    "this machine (127.0.0.1, ::1), without CHAP; for servers: "
+	    "tt-admin user add a USER\n"));
+	CU_ASSERT_EQUAL(run("tt-admin show a@s", R("{\"name\":\"s\","
+	    "\"lun\":\"a\"," DISK "}"), NULL), EXIT_OK);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "tt-admin user add a USER\n"));
 	CU_ASSERT_PTR_NULL(strstr(out, "iscsiadm"));
 }
 
@@ -349,10 +443,114 @@ test_status(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(out, "every 30 days, last one ended: "
 	    "2026-10-2"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(out, ", 42.1 %"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(out, "2 damaged places since the daemon "
-	    "started; tt-admin verify tells where"));
+	CU_ASSERT_EQUAL(run("tt-admin status", R("{\"portals\":[],\"store\":"
+	    "{\"state\":\"ok\",\"scrub\":{\"days\":30}}}"), NULL),
+	    EXIT_STOPPED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "every 30 days, none has ended "
+	    "yet\n"));
 	(void)close(fd);
 	(void)close(fd2);
+}
+
+/* A status with ${store} beside a portal that accepts, or one that does not. */
+static int
+run_store(const char *options, unsigned port, const char *store)
+{
+	char answer[2048], line[64];
+
+	(void)snprintf(line, sizeof(line), "tt-admin status%s", options);
+	(void)snprintf(answer, sizeof(answer), R("{\"portals\":[{\"address\":"
+	    "\"127.0.0.1\",\"port\":%u,\"tag\":1}],\"store\":{\"path\":\"/s\","
+	    "%s}}"), port, store);
+	return (run(line, answer, NULL));
+}
+
+#define KNOWN(n, by)	"\"known_damage\":{\"damaged\":" n ",\"found\":" \
+	"\"2026-11-21T13:45:01.5Z\",\"by\":\"" by "\"}"
+
+static void
+test_status_damage(void)
+{
+	unsigned port;
+	int fd = listener(&port);
+
+	CU_ASSERT_EQUAL(listen(fd, 8), 0);
+	CU_ASSERT_EQUAL(run_store("", port, "\"state\":\"ok\","
+	    "\"known_damage\":{\"damaged\":0},\"verify\":{\"running\":false}"),
+	    EXIT_OK);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "  store     /s: ok\n"));
+	CU_ASSERT_PTR_NULL(strstr(out, "damage"));
+	CU_ASSERT_PTR_NULL(strstr(out, "verify"));
+	CU_ASSERT_EQUAL(run_store("", port, "\"state\":\"ok\","
+	    KNOWN("2", "verification")), EXIT_DAMAGED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "  store     /s: DAMAGED; the rest "
+	    "is served\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "  damage    2 places, found by the "
+	    "verification that ended 2026-11-21T13:45:01Z; where: tt-admin "
+	    "verify\n"));
+	CU_ASSERT_EQUAL(run_store("", port, "\"state\":\"ok\","
+	    KNOWN("1", "scrub")), EXIT_DAMAGED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "  damage    1 place, found by the "
+	    "scrub, the last one 2026-11-21T13:45:01Z; where: tt-admin "
+	    "verify\n"));
+	CU_ASSERT_EQUAL(run_store(" --json", port, "\"state\":\"ok\","
+	    KNOWN("1", "scrub")), EXIT_DAMAGED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"healthy\": false"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"unhealthy\": [\n    \"damage\"\n"
+	    "  ]"));
+	/* The worse of two decides how it ends; both are told. */
+	CU_ASSERT_EQUAL(run_store(" --json", port, "\"state\":\"stopped\","
+	    KNOWN("1", "scrub")), EXIT_STOPPED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"damage\",\n    \"stopped\"\n"));
+	CU_ASSERT_EQUAL(run_store(" --json", 0, "\"state\":\"ok\""),
+	    EXIT_STOPPED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"unhealthy\": [\n    \"portal\"\n"));
+	CU_ASSERT_EQUAL(run_store(" --json", port, "\"state\":\"ok\""),
+	    EXIT_OK);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"unhealthy\": []"));
+	/* What is under way, beside what readers met. */
+	CU_ASSERT_EQUAL(run_store("", port, "\"state\":\"ok\","
+	    "\"medium_errors\":3,\"verify\":{\"running\":true,\"what\":"
+	    "\"demo\",\"permille\":421}," KNOWN("1", "verification")),
+	    EXIT_DAMAGED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "found by verification, the last "
+	    "one 2026-11-21T13:45:01Z"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "  readers   met 3 unreadable "
+	    "blocks since the start; where: tt-admin verify\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "  verify    of demo, RUNNING, "
+	    "about 42.1 % done\n"));
+	(void)close(fd);
+}
+
+static void
+test_verify(void)
+{
+
+	CU_ASSERT_EQUAL(run("tt-admin verify --all", R("{\"running\":true,"
+	    "\"what\":\"\",\"begun\":\"2026-11-21T13:45:01.5Z\"}"), NULL),
+	    EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(out, "begun; how far it is: tt-admin status; "
+	    "what it finds: tt-admin verify\n");
+	CU_ASSERT_EQUAL(run("tt-admin verify --stop", R("{\"running\":true,"
+	    "\"damaged\":1}"), NULL), EXIT_OK);
+	CU_ASSERT_STRING_EQUAL(out, "asked to stop; tt-admin verify tells when "
+	    "it has ended\n");
+	/* Another run found something, this one nothing. */
+	CU_ASSERT_EQUAL(run("tt-admin verify", R("{\"begun\":\"\",\"what\":"
+	    "\"web\",\"complete\":true,\"damaged\":0,\"scrub\":{\"days\":0},"
+	    "\"known_damage\":{\"damaged\":1,\"damage\":[{\"lun\":\"mail\","
+	    "\"lba\":8,\"sectors\":8,\"kind\":\"data\",\"why\":\"w\"}]}}"),
+	    NULL), EXIT_DAMAGED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "  damage    none found\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "  known     1 damaged place in "
+	    "all"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "\nmail  8    8        data"));
+	/* All of it by this one: it is not listed twice. */
+	CU_ASSERT_EQUAL(run("tt-admin verify", R("{\"begun\":\"\",\"what\":"
+	    "\"\",\"complete\":true,\"damaged\":1,\"damage\":[{\"lun\":"
+	    "\"mail\"}],\"scrub\":{\"days\":0},\"known_damage\":"
+	    "{\"damaged\":1}}"), NULL), EXIT_DAMAGED);
+	CU_ASSERT_PTR_NULL(strstr(out, "known"));
 }
 
 static void
@@ -447,12 +645,15 @@ static const struct unit_test tests[] = {
 	{ "create", test_create },
 	{ "create with options", test_create_options },
 	{ "usage", test_usage },
+	{ "usage, the words", test_usage_words },
 	{ "help", test_help },
 	{ "list", test_list },
 	{ "delete", test_delete },
 	{ "snapshot, expose, show", test_snapshots },
 	{ "sessions", test_sessions },
 	{ "status", test_status },
+	{ "status, damage", test_status_damage },
+	{ "verify", test_verify },
 	{ "user", test_user },
 	{ "allow, deny, logins", test_allow },
 	{ "force", test_force },

@@ -553,7 +553,8 @@ test_scrub(void)
 	CU_ASSERT_EQUAL(s.scrub_every_s, 3600);
 	CU_ASSERT_EQUAL(s.scrub_n_damage, 1);
 	CU_ASSERT_EQUAL(s.runs, 0);
-	CU_ASSERT_EQUAL(lunset_verify_damage(x.e.ls, true, &d, &n), 0);
+	CU_ASSERT_EQUAL(lunset_verify_damage(x.e.ls, VERIFY_BY_SCRUB, &d, &n),
+	    0);
 	CU_ASSERT_EQUAL_FATAL(n, 1);
 	CU_ASSERT_TRUE(is(&d[0], VERIFY_DATA, "", 300 * 4096, 4096));
 	free(d);

@@ -175,7 +175,8 @@ verify(struct iofix *x, struct verify_state *s, size_t *n)
 		(void)usleep(2000);
 		lunset_verify_state(x->e.ls, s);
 	} while (s->running);
-	CU_ASSERT_EQUAL_FATAL(lunset_verify_damage(x->e.ls, false, &d, n), 0);
+	CU_ASSERT_EQUAL_FATAL(lunset_verify_damage(x->e.ls, VERIFY_BY_RUN, &d,
+	    n), 0);
 	return (d);
 }
 

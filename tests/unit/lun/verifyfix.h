@@ -116,7 +116,8 @@ verify(struct iofix *x, const char *lun, const char *snap,
 	CU_ASSERT_EQUAL_FATAL(lunset_verify(x->e.ls, &p), 0);
 	wait_end(x->e.ls, s);
 	CU_ASSERT_EQUAL(s->rc, 0);
-	CU_ASSERT_EQUAL_FATAL(lunset_verify_damage(x->e.ls, false, &d, n), 0);
+	CU_ASSERT_EQUAL_FATAL(lunset_verify_damage(x->e.ls, VERIFY_BY_RUN, &d,
+	    n), 0);
 	CU_ASSERT_EQUAL(s->n_damage, *n);
 	return (d);
 }

@@ -350,7 +350,7 @@ test_log_fail(void)
 
 	logfix_setup(&x);
 	make_some(o, 2);
-	fault.sync_ms = 50;
+	fault.sync_ms = 500;
 	s = (struct sleeper){ .l = x.l, .pos = logfix_append(&x, o, 1),
 	    .rc = 1 };
 	CU_ASSERT_EQUAL(pthread_create(&s.thread, NULL, sleep_on, &s), 0);

@@ -104,13 +104,14 @@ lunset_verify_state(struct lunset *ls, struct verify_state *out)
 }
 
 int
-lunset_verify_damage(struct lunset *ls, bool scrub, struct verify_damage **out,
-    size_t *out_n)
+lunset_verify_damage(struct lunset *ls, enum verify_found_by by,
+    struct verify_damage **out, size_t *out_n)
 {
 
 	(void)ls;
 	*out = calloc(2, sizeof(**out));
-	*out_n = scrub ? 0 : fake_verify.n_damage;
+	*out_n = by == VERIFY_BY_RUN ? fake_verify.n_damage :
+	    by == VERIFY_BY_ANY ? fake_verify.state.known_n_damage : 0;
 	memcpy(*out, fake_verify.damage, sizeof(fake_verify.damage));
 	return (0);
 }
@@ -522,6 +523,7 @@ lunset_status(struct lunset *ls, struct lunset_status *out)
 	memset(out, 0, sizeof(*out));
 	out->failed = fake.failed;
 	out->seq = 4711;
+	out->free_bytes = 815;
 }
 
 /* ---- target/registry.c ------------------------------------------------- */

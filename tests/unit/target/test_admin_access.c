@@ -31,6 +31,8 @@ test_user(void)
 	CU_ASSERT_EQUAL(fake.n_users, 3);
 	CU_ASSERT_EQUAL(ask("user-add", "{'lun':'demo','user':'c'}"),
 	    ADMIN_EXISTS);
+	CU_ASSERT_STRING_EQUAL(reply.next, "remove it first: tt-admin user "
+	    "remove demo c");
 	CU_ASSERT_EQUAL(ask("user-add", "{'lun':'demo','user':'x y'}"),
 	    ADMIN_INVALID);
 	CU_ASSERT_EQUAL(ask("user-add", "{'lun':'demo','user':''}"),
@@ -47,6 +49,8 @@ test_user(void)
 	    "true,'secret':'abcdefghijkn'}"), ADMIN_OK);
 	CU_ASSERT_EQUAL(ask("user-add", "{'lun':'demo','user':'t2','mutual':"
 	    "true}"), ADMIN_EXISTS);
+	CU_ASSERT_STRING_EQUAL(reply.next, "remove it first: tt-admin user "
+	    "remove demo t --mutual");
 	CU_ASSERT_EQUAL(ask("user-add", "{'lun':'demo','user':'e','secret':"
 	    "'abcdefghijkn'}"), ADMIN_INVALID);
 	CU_ASSERT_EQUAL(ask("show", "{'lun':'demo'}"), ADMIN_OK);
@@ -60,6 +64,8 @@ test_user(void)
 
 	CU_ASSERT_EQUAL(ask("user-remove", "{'lun':'demo','user':'t'}"),
 	    ADMIN_NOT_FOUND);
+	CU_ASSERT_STRING_EQUAL(reply.next, "see which there are: tt-admin "
+	    "user list demo");
 	CU_ASSERT_EQUAL(ask("user-remove", "{'lun':'demo','user':'b',"
 	    "'dry_run':true}"), ADMIN_OK);
 	CU_ASSERT_EQUAL(fake.n_users, 4);

@@ -21,6 +21,7 @@ test_create(void)
 	CU_ASSERT_EQUAL(num("size"), 1073741824);
 	CU_ASSERT_EQUAL(num("block"), 4096);
 	CU_ASSERT_EQUAL(num("sector"), 512);
+	CU_ASSERT_EQUAL(num("free_bytes"), 815);
 	portal = json_array_get(json_object_get(reply.result, "portals"), 0);
 	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(portal,
 	    "address")), "::1");
@@ -381,6 +382,10 @@ test_delete_lun(void)
 	    "'dry_run':true}"), ADMIN_OK);
 	CU_ASSERT_EQUAL(json_array_size(json_object_get(reply.result,
 	    "deleted")), 3);
+	CU_ASSERT_EQUAL(json_array_size(json_object_get(reply.result,
+	    "exposed")), 1);
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(
+	    json_object_get(reply.result, "exposed"), 0)), "demo@b");
 	CU_ASSERT(fake.n_targets == 2 && fake.n_luns == 1);
 	CU_ASSERT_EQUAL(ask("delete", DELETE_ALL), ADMIN_OK);
 	CU_ASSERT(fake.n_targets == 0 && fake.n_luns == 0 &&
@@ -458,6 +463,46 @@ test_status_scrub(void)
 	CU_ASSERT_PTR_NULL(json_object_get(scrub, "damage"));
 }
 
+/* One that runs, and what is known of damage. */
+static void
+test_status_verify(void)
+{
+	json_t *store, *run, *known;
+
+	fake_verify.state.permille = 123;
+	CU_ASSERT_EQUAL(ask("status", "{}"), ADMIN_OK);
+	store = json_object_get(reply.result, "store");
+	run = json_object_get(store, "verify");
+	CU_ASSERT_TRUE(json_is_true(json_object_get(run, "running")));
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(run,
+	    "what")), "demo@a");
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(run,
+	    "permille")), 123);
+	known = json_object_get(store, "known_damage");
+	CU_ASSERT_TRUE(json_is_integer(json_object_get(known, "damaged")));
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(known,
+	    "damaged")), 0);
+	CU_ASSERT_PTR_NULL(json_object_get(known, "found"));
+	fake_verify.damage[0].sector_bytes = 512;
+	fake_verify.state.known_n_damage = 1;
+	fake_verify.state.known_ns = 1;
+	CU_ASSERT_EQUAL(ask("status", "{}"), ADMIN_OK);
+	known = json_object_get(json_object_get(reply.result, "store"),
+	    "known_damage");
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(known,
+	    "damaged")), 1);
+	CU_ASSERT_PTR_NOT_NULL(json_object_get(known, "found"));
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(known,
+	    "by")), "verification");
+	CU_ASSERT_PTR_NULL(json_object_get(known, "damage"));
+	fake_verify.state.known_scrub = true;
+	CU_ASSERT_EQUAL(ask("verify", "{}"), ADMIN_OK);
+	known = json_object_get(reply.result, "known_damage");
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(known,
+	    "by")), "scrub");
+	CU_ASSERT_EQUAL(json_array_size(json_object_get(known, "damage")), 1);
+}
+
 static void
 test_verify(void)
 {
@@ -493,10 +538,18 @@ test_verify(void)
 	fake_verify.rc = -EBUSY;
 	CU_ASSERT_EQUAL(ask("verify", "{'all':true}"), ADMIN_BUSY);
 	fake_verify.rc = 0;
+	/* What scrub-rate of tt.conf may be. */
+	CU_ASSERT_EQUAL(ask("verify", "{'all':true,'rate':1048575}"),
+	    ADMIN_INVALID);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply.next, "1M"));
+	CU_ASSERT_EQUAL(ask("verify", "{'all':true,'rate':1099511627777}"),
+	    ADMIN_INVALID);
+	CU_ASSERT_FALSE(fake_verify.state.running);
 	CU_ASSERT_EQUAL(ask("verify",
-	    "{'lun':'demo','snapshot':'a','rate':77}"), ADMIN_OK);
+	    "{'lun':'demo','snapshot':'a','rate':1048576}"), ADMIN_OK);
 	CU_ASSERT_STRING_EQUAL(str(NULL, "what"), "demo@a");
-	CU_ASSERT_EQUAL(fake_verify.rate_bytes, 77);
+	CU_ASSERT_EQUAL(fake_verify.rate_bytes, 1048576);
+	test_status_verify();
 	/* Lists, and what belongs to each kind. */
 	fake_verify.damage[0] = (struct verify_damage){ .kind = VERIFY_DATA,
 	    .lun_name = "demo", .off_bytes = 8192, .len_bytes = 4096,
